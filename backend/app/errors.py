@@ -1,0 +1,145 @@
+"""Every failure a caller can meet, as one tree.
+
+Knows nothing of the web framework: `problems.py` turns these into responses. Each class is a fact
+("EmailTaken"), carries the HTTP status and the stable machine-readable `code` of RFC 9457's extension
+members, and one readable sentence (`detail`) that a client may show as it is.
+
+    AppError
+    ├── ConfigurationError        start-up only: exit code 78
+    ├── BookError                 the folder given to `ingest` cannot be used
+    ├── BadRequest           400
+    │   └── EmailTaken
+    ├── Unauthorized         401  always with WWW-Authenticate
+    │   ├── NotAuthenticated
+    │   ├── InvalidToken
+    │   └── InvalidCredentials
+    ├── NotFound             404
+    │   └── ChapterNotFound
+    └── Unavailable          503  always with Retry-After
+        ├── DatabaseUnavailable
+        ├── SearchUnavailable
+        ├── BookNotIngested
+        ├── AIServiceBusy
+        └── TooBusy
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Base of all failures. `detail` is one sentence that says what happened and what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    default_detail: ClassVar[str] = "Something went wrong on our side. Please try again."
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or self.default_detail
+        super().__init__(self.detail)
+
+
+class ConfigurationError(AppError):
+    """The process cannot start: each problem is one line that names the setting and its fix, never a secret."""
+
+    exit_code: ClassVar[int] = 78  # EX_CONFIG of sysexits.h
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class BookError(AppError):
+    """The book cannot be read or indexed; the index that was there keeps answering."""
+
+
+class BadRequest(AppError):
+    status = 400
+    code = "bad_request"
+    title = "Bad request"
+    default_detail = "The request cannot be carried out."
+
+
+class EmailTaken(BadRequest):
+    code = "email_taken"
+    title = "E-mail already registered"
+    default_detail = "This e-mail is already registered. Log in instead."
+
+
+class Unauthorized(AppError):
+    status = 401
+    code = "unauthorized"
+    title = "Not signed in"
+    default_detail = "Please log in."
+
+
+class NotAuthenticated(Unauthorized):
+    code = "not_authenticated"
+    default_detail = "This needs a login: send the token as 'Authorization: Bearer <token>'."
+
+
+class InvalidToken(Unauthorized):
+    code = "invalid_token"
+    title = "Token not valid"
+    default_detail = "Your login is no longer valid. Please log in again."
+
+
+class InvalidCredentials(Unauthorized):
+    code = "invalid_credentials"
+    title = "Login failed"
+    default_detail = "E-mail or password is wrong."
+
+
+class NotFound(AppError):
+    status = 404
+    code = "not_found"
+    title = "Not found"
+    default_detail = "There is nothing at this address. The addresses are listed at /docs."
+
+
+class ChapterNotFound(NotFound):
+    code = "chapter_not_found"
+    title = "No such chapter"
+    default_detail = "The book has no such chapter. GET /api/chapters lists them."
+
+
+class Unavailable(AppError):
+    """A dependency failed or is busy: the same request may succeed in `retry_after_s` seconds."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    default_detail = "The service is temporarily unavailable. Please try again."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    default_detail = "The database is temporarily unavailable. Please try again."
+
+
+class SearchUnavailable(Unavailable):
+    code = "search_unavailable"
+    default_detail = "Sorry, search is temporarily unavailable. Please try again."
+
+
+class BookNotIngested(Unavailable):
+    code = "book_not_ingested"
+    default_detail = "No book has been ingested yet. The site owner runs: python -m backend ingest PATH"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 60) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+
+
+class AIServiceBusy(Unavailable):
+    code = "ai_service_busy"
+    default_detail = "AI service is busy. Please retry in a moment."
+
+
+class TooBusy(Unavailable):
+    code = "too_busy"
+    default_detail = "The server is busy. Please try again in a moment."

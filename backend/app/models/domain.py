@@ -1,0 +1,120 @@
+"""The shapes that services exchange: plain frozen dataclasses, no web framework, no database types."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NewType
+from uuid import UUID
+
+ChapterId = NewType("ChapterId", str)
+"""A Docusaurus document id: "module-1/intro" (number prefixes already stripped)."""
+
+UserId = NewType("UserId", int)
+Level = Literal["beginner", "intermediate", "advanced"]
+Hardware = Literal["none", "gpu", "jetson", "robotics"]
+AnswerMode = Literal["claude", "extractive", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChapterSummary:
+    """A chapter as the table of contents shows it. `position` counts from 0 in reading order."""
+
+    chapter_id: ChapterId
+    title: str
+    url: str
+    module: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A whole chapter. `content` is its Markdown without front matter; `content_hash` the sha256 hex of the
+    content together with title, url, module and position; `source_path` is relative to the docs folder."""
+
+    chapter_id: ChapterId
+    title: str
+    url: str
+    module: str
+    position: int
+    content: str
+    content_hash: str
+    source_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A retrieval unit: a piece of one section that the embedder reads whole (<= 256 word pieces with its path).
+
+    `text` is verbatim Markdown of the book; `heading_path` starts with the chapter's title; `anchor` is the heading's
+    id ("" = top of the page); `url` is the route of the page without the anchor; `position` counts chunks of
+    the whole book from 0; `content_hash` is the sha256 hex of `embedding_text`.
+    """
+
+    chapter_id: ChapterId
+    section: str
+    heading_path: tuple[str, ...]
+    anchor: str
+    url: str
+    title: str
+    text: str
+    position: int
+    content_hash: str
+
+    @property
+    def embedding_text(self) -> str:
+        """What is embedded and what the lexical index sees: the heading path, then the text."""
+        return f"{' > '.join(self.heading_path)}\n{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredChunk:
+    """A hit. `score` is the fused score in 0..1, `dense` the cosine, `lexical` the raw BM25 score (0 = no term)."""
+
+    chunk: Chunk
+    score: float
+    dense: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A signed-in reader, as every protected endpoint gets it."""
+
+    user_id: UserId
+    email: str
+    name: str
+    level: Level
+    hardware: Hardware
+    token_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What login compares: the reader and the stored password hash."""
+
+    reader: Reader
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A cited passage. `url` deep-links to the sentence; `quote` stands verbatim in the book."""
+
+    chapter_id: ChapterId
+    section: str
+    similarity: float
+    title: str
+    url: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """One saved question with its answer."""
+
+    turn_id: int
+    conversation_id: UUID
+    question: str
+    answer: str
+    sources: tuple[Source, ...]
+    mode: AnswerMode
+    created_at: datetime
