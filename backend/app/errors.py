@@ -32,7 +32,6 @@ class AppError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
     default_detail: ClassVar[str] = "Something went wrong on our side. Please try again."
 
     def __init__(self, detail: str | None = None) -> None:
@@ -57,20 +56,17 @@ class BookError(AppError):
 class BadRequest(AppError):
     status = 400
     code = "bad_request"
-    title = "Bad request"
     default_detail = "The request cannot be carried out."
 
 
 class EmailTaken(BadRequest):
     code = "email_taken"
-    title = "E-mail already registered"
     default_detail = "This e-mail is already registered. Log in instead."
 
 
 class Unauthorized(AppError):
     status = 401
     code = "unauthorized"
-    title = "Not signed in"
     default_detail = "Please log in."
 
 
@@ -81,26 +77,22 @@ class NotAuthenticated(Unauthorized):
 
 class InvalidToken(Unauthorized):
     code = "invalid_token"
-    title = "Token not valid"
     default_detail = "Your login is no longer valid. Please log in again."
 
 
 class InvalidCredentials(Unauthorized):
     code = "invalid_credentials"
-    title = "Login failed"
     default_detail = "E-mail or password is wrong."
 
 
 class NotFound(AppError):
     status = 404
     code = "not_found"
-    title = "Not found"
     default_detail = "There is nothing at this address. The addresses are listed at /docs."
 
 
 class ChapterNotFound(NotFound):
     code = "chapter_not_found"
-    title = "No such chapter"
     default_detail = "The book has no such chapter. GET /api/chapters lists them."
 
 
@@ -109,7 +101,6 @@ class Unavailable(AppError):
 
     status = 503
     code = "unavailable"
-    title = "Temporarily unavailable"
     default_detail = "The service is temporarily unavailable. Please try again."
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:

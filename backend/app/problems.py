@@ -1,0 +1,156 @@
+"""Failure -> HTTP response. The only place that builds an error response.
+
+Every error has one shape, RFC 9457 `application/problem+json`, whose `detail` is always one readable string, with
+the extension members `code` (stable, for machines) and `request_id`; 422 adds `errors: [{field, message}]`
+and never repeats what was sent. 429 and 503 carry Retry-After, 401 carries WWW-Authenticate.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from backend.app.errors import AppError, NotFound, Unauthorized, Unavailable
+from backend.app.utils.logs import current_request_id
+
+_log = structlog.get_logger(__name__)
+
+_HTTP_CODES = {400: "bad_request", 404: NotFound.code, 405: "method_not_allowed", 413: "payload_too_large"}
+_HTTP_DETAILS = {
+    400: "The request's body cannot be read. Send valid JSON in UTF-8.",
+    404: NotFound.default_detail,
+    413: "The request is too large.",
+}
+_SEND_JSON = "Send the body as JSON with the header 'Content-Type: application/json'."
+
+
+class FieldError(BaseModel):
+    """One field that was refused; `field` is its dotted path in the body, query or path."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The one error shape (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldError] | None = None
+
+
+def problem_responses(*failures: type[AppError], validates: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of an endpoint: which failures it can answer, for the OpenAPI document."""
+    by_status: dict[int, list[str]] = {}
+    for failure in failures:
+        by_status.setdefault(failure.status, []).append(failure.code)
+    if validates:
+        by_status |= {400: [*by_status.get(400, []), "bad_request"], 413: ["payload_too_large"]}
+        by_status[422] = ["validation_failed"]
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    instance: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[FieldError] | None = None,
+) -> Response:
+    """Build the response. ASCII JSON, so that no text a client sent can make it unencodable."""
+    title = HTTPStatus(status).phrase
+    problem = Problem(
+        title=title,
+        status=status,
+        detail=detail,
+        instance=instance,
+        code=code,
+        request_id=current_request_id(),
+        errors=list(errors) if errors is not None else None,
+    )
+    body = json.dumps(problem.model_dump(exclude_none=True))
+    return Response(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def app_error_response(path: str, error: AppError) -> Response:
+    """The response of one of our own failures."""
+    headers: dict[str, str] = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        invalid = ' error="invalid_token"' if error.code == "invalid_token" else ""
+        headers["WWW-Authenticate"] = f"Bearer{invalid}"
+    return problem_response(error.status, error.code, error.detail, instance=path, headers=headers)
+
+
+def internal_error_response(path: str) -> Response:
+    """The response of a bug: nothing of the exception is told."""
+    return problem_response(500, AppError.code, AppError.default_detail, instance=path)
+
+
+async def _on_app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    if error.status >= 500:
+        _log.warning("dependency_failed", code=error.code, cause=type(error.__cause__).__name__)
+    return app_error_response(request.url.path, error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    detail = _HTTP_DETAILS.get(status, f"{HTTPStatus(status).phrase}.")
+    if status == 405:
+        detail = f"{request.method} is not possible here."
+    code = _HTTP_CODES.get(status, "http_error")
+    return problem_response(status, code, detail, instance=request.url.path, headers=error.headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_field_error(item) for item in error.errors()]
+    detail = _summary(errors)
+    if any(item.get("loc") == ("body",) for item in error.errors()):
+        content_type = request.headers.get("content-type", "")
+        detail = "Send the body as a JSON object." if "json" in content_type else _SEND_JSON
+    return problem_response(422, "validation_failed", detail, instance=request.url.path, errors=errors)
+
+
+def _field_error(item: Mapping[str, Any]) -> FieldError:
+    location = [str(part) for part in item["loc"]]
+    path = location[1:] if len(location) > 1 else location
+    if item["type"] == "json_invalid":
+        return FieldError(field="body", message="Not valid JSON.")
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return FieldError(field=".".join(path), message=message.encode("ascii", "ignore").decode()[:300])
+
+
+def _summary(errors: Sequence[FieldError]) -> str:
+    sentences = [f"{error.field}: {error.message.rstrip('.')}." for error in errors[:5]]
+    return " ".join(sentences)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every failure below the middleware becomes a problem; unknown exceptions are the middleware's."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
