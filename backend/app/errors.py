@@ -9,6 +9,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── BookError                 the folder given to `ingest` cannot be used
     ├── BadRequest           400
     │   └── EmailTaken
+    ├── RequestTimeout       408
+    ├── PayloadTooLarge      413
     ├── Unauthorized         401  always with WWW-Authenticate
     │   ├── NotAuthenticated
     │   ├── InvalidToken
@@ -40,7 +42,7 @@ class AppError(Exception):
 
 
 class ConfigurationError(AppError):
-    """The process cannot start: each problem is one line that names the setting and its fix, never a secret."""
+    """The process cannot start: each problem is one line that names the setting and its fix, no secret."""
 
     exit_code: ClassVar[int] = 78  # EX_CONFIG of sysexits.h
 
@@ -62,6 +64,18 @@ class BadRequest(AppError):
 class EmailTaken(BadRequest):
     code = "email_taken"
     default_detail = "This e-mail is already registered. Log in instead."
+
+
+class RequestTimeout(AppError):
+    status = 408
+    code = "request_timeout"
+    default_detail = "The request's body did not arrive in time. Please try again."
+
+
+class PayloadTooLarge(AppError):
+    status = 413
+    code = "payload_too_large"
+    default_detail = "The request is too large. Send at most 512 KB."
 
 
 class Unauthorized(AppError):

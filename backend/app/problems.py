@@ -1,7 +1,7 @@
 """Failure -> HTTP response. The only place that builds an error response.
 
-Every error has one shape, RFC 9457 `application/problem+json`, whose `detail` is always one readable string, with
-the extension members `code` (stable, for machines) and `request_id`; 422 adds `errors: [{field, message}]`
+Every error has one shape, RFC 9457 `application/problem+json`, whose `detail` is always one readable string,
+with the extension members `code` (stable, for machines) and `request_id`; 422 adds `errors: [{field, message}]`
 and never repeats what was sent. 429 and 503 carry Retry-After, 401 carries WWW-Authenticate.
 """
 
@@ -17,16 +17,18 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from backend.app.errors import AppError, NotFound, Unauthorized, Unavailable
+from backend.app.errors import AppError, NotFound, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
 from backend.app.utils.logs import current_request_id
 
 _log = structlog.get_logger(__name__)
 
-_HTTP_CODES = {400: "bad_request", 404: NotFound.code, 405: "method_not_allowed", 413: "payload_too_large"}
-_HTTP_DETAILS = {
-    400: "The request's body cannot be read. Send valid JSON in UTF-8.",
-    404: NotFound.default_detail,
-    413: "The request is too large.",
+_HTTP_CODES = {
+    400: ("bad_request", "The request's body cannot be read. Send valid JSON in UTF-8."),
+    405: ("method_not_allowed", "This method is not possible here. The calls are listed at /docs."),
+    **{
+        known.status: (known.code, known.default_detail)
+        for known in (NotFound, RequestTimeout, PayloadTooLarge)
+    },
 }
 _SEND_JSON = "Send the body as JSON with the header 'Content-Type: application/json'."
 
@@ -57,8 +59,8 @@ def problem_responses(*failures: type[AppError], validates: bool = False) -> dic
     for failure in failures:
         by_status.setdefault(failure.status, []).append(failure.code)
     if validates:
-        by_status |= {400: [*by_status.get(400, []), "bad_request"], 413: ["payload_too_large"]}
-        by_status[422] = ["validation_failed"]
+        by_status.setdefault(400, []).append("bad_request")
+        by_status |= {408: [RequestTimeout.code], 413: [PayloadTooLarge.code], 422: ["validation_failed"]}
     return {
         status: {
             "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}",
@@ -118,10 +120,7 @@ async def _on_app_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
-    detail = _HTTP_DETAILS.get(status, f"{HTTPStatus(status).phrase}.")
-    if status == 405:
-        detail = f"{request.method} is not possible here."
-    code = _HTTP_CODES.get(status, "http_error")
+    code, detail = _HTTP_CODES.get(status, ("http_error", f"{HTTPStatus(status).phrase}."))
     return problem_response(status, code, detail, instance=request.url.path, headers=error.headers)
 
 
@@ -141,7 +140,7 @@ def _field_error(item: Mapping[str, Any]) -> FieldError:
     if item["type"] == "json_invalid":
         return FieldError(field="body", message="Not valid JSON.")
     message = str(item["msg"]).removeprefix("Value error, ")
-    return FieldError(field=".".join(path), message=message.encode("ascii", "ignore").decode()[:300])
+    return FieldError(field=".".join(path), message=message.encode("utf-8", "ignore").decode()[:300])
 
 
 def _summary(errors: Sequence[FieldError]) -> str:

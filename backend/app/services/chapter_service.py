@@ -1,0 +1,74 @@
+"""Chapters of the book: the list, one chapter, and which chapter a client means.
+
+Frontends name a chapter in many ways: the Docusaurus id (`module-1/intro`), the file (`01-module-1/02-intro.md`),
+its stem (`intro`), a slug or permalink with or without `/docs` and the site's baseUrl, or a dashed path
+(`module-1-intro`). All of them lead to the same chapter; a name that fits two chapters leads to none.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from backend.app.errors import ChapterNotFound
+from backend.app.models.domain import Chapter, ChapterId, ChapterSummary
+
+_NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=\S)")
+_EXTENSION = re.compile(r"\.mdx?$")
+_BASE_URL_SEGMENTS = 2  # "/ur/my-site/docs/intro": a locale and a baseUrl may stand before the route
+
+
+class ChapterStore(Protocol):
+    """What this service needs of the database."""
+
+    async def list_chapters(self) -> list[ChapterSummary]: ...
+    async def find_chapter(self, chapter_id: ChapterId) -> Chapter | None: ...
+
+
+class ChapterService:
+    """Reads chapters; never writes them: only `ingest` changes the book."""
+
+    def __init__(self, store: ChapterStore) -> None:
+        self._store = store
+
+    async def list_chapters(self) -> list[ChapterSummary]:
+        """All chapters in reading order."""
+        return await self._store.list_chapters()
+
+    async def get_chapter(self, reference: str) -> Chapter:
+        """The chapter that `reference` names. Raises ChapterNotFound."""
+        exact = await self._store.find_chapter(ChapterId(reference))
+        if exact is not None:
+            return exact
+        chapter_id = resolve_reference(reference, await self._store.list_chapters())
+        chapter = await self._store.find_chapter(chapter_id) if chapter_id else None
+        if chapter is None:
+            raise ChapterNotFound
+        return chapter
+
+
+def resolve_reference(reference: str, chapters: Iterable[ChapterSummary]) -> ChapterId | None:
+    """The id of the one chapter that `reference` names, None when there is none or more than one."""
+    chapters = list(chapters)
+    wanted = _normalise(reference)
+    routes = {_normalise(chapter.url): chapter.chapter_id for chapter in chapters}
+    for dropped in range(_BASE_URL_SEGMENTS + 1):
+        route = "/".join(wanted.split("/")[dropped:])
+        if route and route in routes:
+            return routes[route]
+    named = {chapter.chapter_id for chapter in chapters if wanted in _names(chapter)}
+    if not named:
+        named = {chapter.chapter_id for chapter in chapters if wanted == _names(chapter)[0].rpartition("/")[2]}
+    return named.pop() if len(named) == 1 else None
+
+
+def _names(chapter: ChapterSummary) -> tuple[str, ...]:
+    chapter_id = _normalise(chapter.chapter_id)
+    without_docs = _normalise(chapter.url).removeprefix("docs/")
+    return chapter_id, chapter_id.replace("/", "-"), without_docs, without_docs.replace("/", "-")
+
+
+def _normalise(reference: str) -> str:
+    path = unquote(urlsplit(reference.strip()).path) if "://" in reference else unquote(reference.strip())
+    path = _EXTENSION.sub("", path.partition("#")[0].partition("?")[0].strip("/").casefold())
+    return "/".join(_NUMBER_PREFIX.sub("", segment) for segment in path.split("/"))
