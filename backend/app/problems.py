@@ -25,10 +25,7 @@ _log = structlog.get_logger(__name__)
 _HTTP_CODES = {
     400: ("bad_request", "The request's body cannot be read. Send valid JSON in UTF-8."),
     405: ("method_not_allowed", "This method is not possible here. The calls are listed at /docs."),
-    **{
-        known.status: (known.code, known.default_detail)
-        for known in (NotFound, RequestTimeout, PayloadTooLarge)
-    },
+    **{known.status: (known.code, known.default_detail) for known in (NotFound, RequestTimeout, PayloadTooLarge)},
 }
 _SEND_JSON = "Send the body as JSON with the header 'Content-Type: application/json'."
 
@@ -153,3 +150,30 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Make the OpenAPI document tell the truth: every refusal is a `Problem`, none the framework's own shape."""
+    make_schema = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problems(make_schema())
+        return app.openapi_schema
+
+    app.openapi = openapi
+
+
+def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**problem.pop("$defs"), "Problem": problem}
+    framework_only = problem_responses(validates=True)[422]
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            unprocessable = operation["responses"].get("422", {})
+            if "application/json" in unprocessable.get("content", {}):
+                operation["responses"]["422"] = framework_only
+    return schema

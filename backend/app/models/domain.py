@@ -44,9 +44,9 @@ class Chapter:
 class Chunk:
     """A retrieval unit: a piece of one section that the embedder reads whole (<= 256 word pieces with its path).
 
-    `text` is verbatim Markdown of the book; `heading_path` starts with the chapter's title; `anchor` is the heading's
-    id ("" = top of the page); `url` is the route of the page without the anchor; `position` counts chunks of
-    the whole book from 0; `content_hash` is the sha256 hex of `embedding_text`.
+    `text` is verbatim Markdown of the book; `heading_path` starts with the chapter's title; `anchor` is the
+    heading's id ("" = top of the page); `url` is the route of the page without the anchor; `position` counts
+    chunks of the whole book from 0; `content_hash` is the sha256 hex of `embedding_text`.
     """
 
     chapter_id: ChapterId
@@ -67,7 +67,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:
-    """A hit. `score` is the fused score in 0..1, `dense` the cosine, `lexical` the raw BM25 score (0 = no term)."""
+    """A hit. `score` is the fused score in 0..1, `dense` the cosine, `lexical` the raw BM25 (0 = no term)."""
 
     chunk: Chunk
     score: float

@@ -14,9 +14,7 @@ router = APIRouter(prefix="/api/chapters", tags=["chapters"])
 async def list_chapters(chapters: Chapters, settings: AppSettings) -> ChapterList:
     """All chapters in reading order, without their text."""
     site_url = settings.site_url or ""
-    return ChapterList(
-        chapters=[ChapterEntry.of(chapter, site_url) for chapter in await chapters.list_chapters()]
-    )
+    return ChapterList(chapters=[ChapterEntry.of(chapter, site_url) for chapter in await chapters.list_chapters()])
 
 
 @router.get("/{chapter_id:path}", responses=problem_responses(ChapterNotFound, DatabaseUnavailable))

@@ -34,9 +34,7 @@ async def live() -> Live:
     return Live()
 
 
-@router.get(
-    "/health/ready", responses={503: {"model": Ready, "description": "A dependency does not answer."}}
-)
+@router.get("/health/ready", responses={503: {"model": Ready, "description": "A dependency does not answer."}})
 async def ready(services: AllServices) -> Response:
     """Asks every dependency (at most every two seconds); 503 names the ones that do not answer."""
     checks = await services.readiness.check()

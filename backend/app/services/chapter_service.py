@@ -1,8 +1,9 @@
 """Chapters of the book: the list, one chapter, and which chapter a client means.
 
-Frontends name a chapter in many ways: the Docusaurus id (`module-1/intro`), the file (`01-module-1/02-intro.md`),
-its stem (`intro`), a slug or permalink with or without `/docs` and the site's baseUrl, or a dashed path
-(`module-1-intro`). All of them lead to the same chapter; a name that fits two chapters leads to none.
+Frontends name a chapter in many ways: the Docusaurus id (`module-1/intro`), the file
+(`01-module-1/02-intro.md`), its stem (`intro`), a slug or permalink with or without `/docs` and the site's
+baseUrl, or a dashed path (`module-1-intro`). All of them lead to the same chapter; a name that fits two
+chapters leads to none.
 """
 
 import re
