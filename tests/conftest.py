@@ -1,3 +1,14 @@
 """Fixtures that every test may use; each lives with the thing it starts."""
 
-pytest_plugins: list[str] = []
+import importlib.util
+
+import pytest
+
+_PLUGINS = ["tests.fixtures.database", "tests.fixtures.retrieval", "tests.fixtures.claude", "tests.fixtures.app"]
+pytest_plugins = [name for name in _PLUGINS if importlib.util.find_spec(name)]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the server does."""
+    return "asyncio"
