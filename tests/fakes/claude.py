@@ -1,0 +1,279 @@
+"""A Claude that answers from a script: an HTTP server on a real port that speaks the Messages API.
+
+    with FakeClaude() as claude:
+        claude.says("Hello.")                          # the next reply; without a script it quotes its first source
+        claude.fails(529, times=2, retry_after=1)      # then two overloaded replies
+        client = AsyncAnthropic(base_url=claude.base_url, api_key="test", max_retries=0)
+        claude.requests[0].body["system"]              # what was really sent
+
+Requests that the API would refuse are refused whatever the script says (claude_rules.py). As a program:
+`python -m tests.fakes.claude --port 9300 [--delay 0.5]`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from tests.fakes import claude_wire as wire
+from tests.fakes.claude_rules import MAX_BODY_BYTES, Refused, check_headers, check_request
+
+Body = Mapping[str, Any]
+Content = Sequence[Mapping[str, Any]]
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived. Header names are lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back. `message` is rendered as JSON or as events, as asked; `raw` is sent as it is."""
+
+    message: Mapping[str, Any] | None = None
+    raw: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    hangs: bool = False
+    delay_s: float = 0.0
+    keep_bytes: int | None = None  # the rest of the body never comes
+    reset: bool = False  # a cut connection ends with RST instead of FIN
+    drip_s: float = 0.0  # seconds between single bytes of the body
+
+
+Step = Callable[[Body], Reply]
+
+
+class FakeClaude:
+    """The server and its script. Steps are used in the order given; then replies are `default_content`."""
+
+    def __init__(self, port: int = 0, *, delay_s: float = 0.0) -> None:
+        self.requests: list[Request] = []
+        self.delay_s = delay_s
+        self._steps: deque[Step] = deque()
+        self._port = port
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="fake-claude", daemon=True)
+
+    # --- script
+
+    def says(
+        self,
+        said: str | Content | Callable[[Body], Content],
+        *,
+        stop_reason: str | None = "end_turn",
+        times: int = 1,
+        **reply: Any,
+    ) -> None:
+        """The next reply: plain text, content blocks, or a function from the request to blocks."""
+
+        def step(body: Body) -> Reply:
+            blocks = [wire.text(said)] if isinstance(said, str) else said(body) if callable(said) else said
+            return Reply(wire.message(body, blocks, stop_reason), **reply)
+
+        self._steps.extend([step] * times)
+
+    def fails(
+        self,
+        status: int,
+        *,
+        times: int = 1,
+        retry_after: float | str | None = None,
+        error_code: str | None = None,
+        message: str = "scripted failure",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        sent = dict(headers or {}) | ({} if retry_after is None else {"retry-after": str(retry_after)})
+        kind = ERROR_TYPES.get(status, "api_error")
+        body = json.dumps(wire.error(kind, message, "req_scripted", error_code)).encode()
+        self.replies(Reply(raw=body, status=status, headers=sent), times=times)
+
+    def replies(self, reply: Reply, *, times: int = 1) -> None:
+        """Any reply, raw bytes included; the JSON content type unless a header says otherwise."""
+        self._steps.extend([lambda _body: reply] * times)
+
+    def hangs(self, *, times: int = 1) -> None:
+        """Reads the request and never answers."""
+        self.replies(Reply(hangs=True), times=times)
+
+    def cuts(self, keep_bytes: int = 40, *, reset: bool = False, times: int = 1) -> None:
+        """The default answer, cut after `keep_bytes` of its body."""
+        self.says(wire.default_content, keep_bytes=keep_bytes, reset=reset, times=times)
+
+    @property
+    def last_body(self) -> dict[str, Any]:
+        return self.requests[-1].body
+
+    # --- life
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> Self:
+        self._thread.start()
+        self._started.wait()
+        if self._failure:
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            try:
+                self._loop.run_until_complete(self._serve())
+            except OSError as failure:  # the port is taken
+                self._failure = failure
+                self._started.set()
+
+    async def _serve(self) -> None:
+        self._stopping = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, limit=2**20)
+        self._port = server.sockets[0].getsockname()[1]
+        self._started.set()
+        await self._stopping.wait()
+        server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    # --- one connection
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, path, _ = head[0].split(" ", 2)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
+        size = int(headers.get("content-length", "0"))
+        raw = b"" if size > MAX_BODY_BYTES else await reader.readexactly(size)
+        request_id = f"req_{len(self.requests):06d}"
+        try:
+            body = self._admit(method, path.partition("?")[0], headers, raw, size)
+            return await self._send(writer, body, self._reply(path, body), request_id)
+        except Refused as refused:
+            told = json.dumps(wire.error(refused.error_type, refused.message, request_id)).encode()
+            return await self._send(writer, {}, Reply(raw=told, status=refused.status), request_id)
+
+    def _admit(self, method: str, path: str, headers: Mapping[str, str], raw: bytes, size: int) -> dict[str, Any]:
+        check_headers(headers)
+        if size > MAX_BODY_BYTES:
+            raise Refused(413, "request_too_large", "Request exceeds the maximum size")
+        if method != "POST" or path not in ("/v1/messages", "/v1/messages/count_tokens"):
+            raise Refused(404, "not_found_error", "Not Found")
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            raise Refused(400, "invalid_request_error", "The request body is not valid JSON") from None
+        self.requests.append(Request(path, headers, body))
+        check_request(body, counting=path.endswith("count_tokens"))
+        return body
+
+    def _reply(self, path: str, body: Body) -> Reply:
+        if path.startswith("/v1/messages/count_tokens"):
+            return Reply(raw=json.dumps({"input_tokens": wire.count_tokens(body)}).encode())
+        if self._steps:
+            return self._steps.popleft()(body)
+        return Reply(wire.message(body, wire.default_content(body)), delay_s=self.delay_s)
+
+    async def _send(self, writer: asyncio.StreamWriter, body: Body, reply: Reply, request_id: str) -> bool:
+        """True when the connection can carry another request."""
+        if reply.hangs:
+            await self._stopping.wait()
+            return False
+        await asyncio.sleep(reply.delay_s)
+        streamed = reply.message is not None and bool(body.get("stream"))
+        payload = self._payload(reply, streamed)
+        kept = payload[: reply.keep_bytes]
+        headers = {"content-type": "text/event-stream; charset=utf-8" if streamed else "application/json"}
+        headers |= {"request-id": request_id, "content-length": str(len(payload)), **reply.headers}
+        head = f"HTTP/1.1 {reply.status} Scripted\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+        for part in _parts(head.encode("latin-1") + b"\r\n", kept, reply.drip_s):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(reply.drip_s)
+        if reply.reset:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return len(kept) == len(payload)
+
+    @staticmethod
+    def _payload(reply: Reply, streamed: bool) -> bytes:
+        if reply.message is None:
+            return reply.raw
+        return b"".join(wire.events(reply.message)) if streamed else json.dumps(reply.message).encode()
+
+
+def _parts(head: bytes, payload: bytes, drip_s: float) -> Iterable[bytes]:
+    """Head and body in one write (two writes cost 40 ms to Nagle and delayed ACK), or byte by byte."""
+    if not drip_s:
+        return iter([head + payload])
+    return _bytes_after(head, payload)
+
+
+def _bytes_after(head: bytes, payload: bytes) -> Iterator[bytes]:
+    yield head
+    for index in range(len(payload)):
+        yield payload[index : index + 1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A scripted Claude that quotes its first source.")
+    parser.add_argument("--port", type=int, default=9300)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply")
+    options = parser.parse_args()
+    with FakeClaude(options.port, delay_s=options.delay) as claude:
+        print(f"Scripted Claude on {claude.base_url} (set ANTHROPIC_BASE_URL to it); Ctrl-C stops it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
