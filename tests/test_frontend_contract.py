@@ -1,0 +1,135 @@
+"""The Docusaurus frontend that exists today is served unchanged: each call it makes, as it makes it.
+
+It has no cookies, sends `Bearer null` before login, puts `detail` on the page as it is, and reads the fields asserted here.
+"""
+
+import httpx2
+import pytest
+
+ORIGINS = ["http://localhost:3000", "http://localhost:3001"]
+SIGNUP = {
+    "email": "student@example.com",
+    "password": "a good long passphrase",
+    "name": "A student",
+    "programming_level": "beginner",
+    "hardware": "none",
+}
+
+
+def sign_up_and_log_in(client: httpx2.Client) -> dict[str, str]:
+    """Do what the frontend does: sign up, look for the e-mail in the answer, then log in. -> its headers."""
+    signed_up = client.post("/api/auth/signup", json=SIGNUP)
+    assert signed_up.status_code == 201, signed_up.text
+    assert signed_up.json()["email"] == SIGNUP["email"]
+    logged_in = client.post("/api/auth/login", json={k: SIGNUP[k] for k in ("email", "password")})
+    return {"Authorization": f"Bearer {logged_in.json()['access_token']}"}
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/"])
+def test_health_and_root_answer_json_to_a_fetch(client: httpx2.Client, path: str) -> None:
+    assert client.get(path).json()["status"] == "ok"
+
+
+def test_root_is_a_page_in_a_browser(client: httpx2.Client) -> None:
+    response = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert response.headers["content-type"].startswith("text/html")
+    assert "/docs" in response.text
+
+
+def test_a_question_needs_no_login_and_its_own_thread_name_is_accepted(client: httpx2.Client) -> None:
+    body = {"question": "What is a ROS 2 node?", "conversation_id": "chat-1732150000000"}
+    result = client.post("/api/chat/question", json=body).json()
+    assert isinstance(result["answer"], str)
+    assert result["answer"]
+    same = client.post("/api/chat/ask", json=body, headers={"Authorization": "Bearer null"}).json()
+    assert same["sources"] == result["sources"]
+
+
+def test_a_refused_question_has_a_detail_that_can_stand_on_the_page(client: httpx2.Client) -> None:
+    response = client.post("/api/chat/question", json={"question": "   ", "conversation_id": "chat-1"})
+    assert response.status_code == 422
+    assert isinstance(response.json()["detail"], str)
+
+
+def test_signup_login_and_me_carry_the_fields_it_reads(client: httpx2.Client) -> None:
+    headers = sign_up_and_log_in(client)
+    profile = client.get("/api/auth/me", headers=headers).json()
+    expected = {key: SIGNUP[key] for key in ("email", "name", "programming_level", "hardware")}
+    assert {key: profile[key] for key in expected} == expected
+
+
+def test_signup_answers_the_original_fields_and_the_reader(client: httpx2.Client) -> None:
+    body = client.post("/api/auth/signup", json=SIGNUP).json()
+    wanted = {"access_token", "token_type", "id", "email", "name", "programming_level", "hardware"}
+    assert wanted <= set(body)
+    assert body["token_type"] == "bearer"
+
+
+def test_a_six_letter_password_that_its_form_lets_through_is_explained_in_one_sentence(client: httpx2.Client) -> None:
+    response = client.post("/api/auth/signup", json=SIGNUP | {"password": "abcde1"})
+    assert response.status_code == 422
+    assert "8 characters" in response.json()["detail"]
+
+
+def test_a_wrong_login_has_a_readable_detail(client: httpx2.Client) -> None:
+    response = client.post("/api/auth/login", json={"email": "nobody@example.com", "password": "a wrong password"})
+    assert response.status_code == 401
+    assert isinstance(response.json()["detail"], str)
+
+
+@pytest.mark.parametrize("header", ["Bearer null", "Bearer undefined", "Bearer ", "Bearer"])
+def test_a_token_that_is_not_there_means_anonymous_or_401(client: httpx2.Client, header: str) -> None:
+    headers = {"Authorization": header}
+    assert client.get("/api/auth/me", headers=headers).status_code == 401
+    asked = client.post("/api/chat/ask", json={"question": "What is a ROS 2 node?"}, headers=headers)
+    assert asked.status_code == 200
+
+
+def test_a_token_that_is_there_and_wrong_is_401_even_where_it_is_optional(client: httpx2.Client) -> None:
+    response = client.post("/api/chat/ask", json={"question": "Hi"}, headers={"Authorization": "Bearer a.b.c"})
+    assert response.status_code == 401
+    assert isinstance(response.json()["detail"], str)
+
+
+def test_privileged_names_in_a_body_have_no_effect(client: httpx2.Client) -> None:
+    body = client.post("/api/auth/signup", json=SIGNUP | {"id": 999_999, "user_id": 1, "role": "admin"}).json()
+    assert body["id"] != 999_999
+    assert "role" not in body
+
+
+def test_its_other_pages_find_what_they_call(client: httpx2.Client) -> None:
+    headers = sign_up_and_log_in(client)
+    selected = client.post("/api/chat/selected-text", json={"selected_text": "A ROS 2 node"}, headers=headers)
+    assert selected.status_code == 200, selected.text
+    settings = {"name": "New name", "programming_level": "advanced", "hardware": "jetson"}
+    assert client.put("/api/user/settings", json=settings, headers=headers).json()["name"] == "New name"
+    assert client.get("/api/chat/history?limit=5", headers=headers).status_code == 200
+    assert client.post("/api/auth/logout", headers=headers).status_code == 200
+    assert client.get("/api/auth/me", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api/personalize/chapter", "/api/translate/chapter"])
+def test_chapter_calls_that_are_not_built_yet_fail_with_a_detail_it_can_show(client: httpx2.Client, path: str) -> None:
+    body = {"chapter_id": "custom-1", "chapter_content": "# A chapter", "target_language": "ur"}
+    response = client.post(path, json=body, headers={"Authorization": "Bearer null"})
+    assert response.status_code == 404
+    assert isinstance(response.json()["detail"], str)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_its_origins_may_call_and_read_the_headers(client: httpx2.Client, origin: str) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = client.options(
+        "/api/chat/question", headers=asked | {"Access-Control-Request-Headers": "authorization,content-type"}
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == origin
+    failed = client.get("/api/auth/me", headers={"Origin": origin})
+    assert failed.headers["access-control-allow-origin"] == origin
+    assert "X-Request-ID" in failed.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000.evil.example"])
+def test_other_origins_may_not(client: httpx2.Client, origin: str) -> None:
+    response = client.get("/api/health", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in response.headers
