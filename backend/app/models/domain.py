@@ -41,6 +41,16 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class ChapterChanges:
+    """How many stored chapters a new version of the book added, changed, removed and left as they were."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A retrieval unit: a piece of one section that the embedder reads whole (<= 256 word pieces with its path).
 

@@ -1,0 +1,206 @@
+"""Readers, their history, and the book's chapters in Postgres: one method per named query.
+
+Knows the tables and turns rows into domain objects. Must not know HTTP, tokens or how text is searched.
+The SQL stands in `backend/app/sql`; a method has the name of its block. Every method raises
+DatabaseUnavailable when Postgres cannot be reached, and BadRequest for text it cannot store (NUL, lone
+surrogates). A method that changes a reader raises InvalidToken when the account is gone.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from uuid import UUID
+
+import psycopg2.errors
+
+from backend.app.errors import EmailTaken, InvalidToken
+from backend.app.models.domain import (
+    AnswerMode,
+    Chapter,
+    ChapterChanges,
+    ChapterId,
+    ChapterSummary,
+    ChatTurn,
+    Credentials,
+    Hardware,
+    Level,
+    Reader,
+    Source,
+    UserId,
+)
+from backend.app.services.db_pool import DatabasePool, Row
+from backend.app.services.migrations import apply_next_step, list_missing_steps
+from backend.app.sql import load_queries
+
+BULK_TIMEOUT_S = 60.0
+"""For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
+
+
+class DBService:
+    """All that is stored per reader and per chapter."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self._pool = pool
+        self._sql = load_queries()
+
+    async def close(self) -> None:
+        """Finish running statements and close the connections."""
+        await self._pool.close()
+
+    async def ping(self) -> None:
+        """Wakes a sleeping database: use it for readiness, not for a health check that is polled."""
+        await self._all("ping")
+
+    async def migrate(self) -> list[str]:
+        """Apply the missing schema steps and return their names; safe when several processes start at once.
+        Raises ConfigurationError when an applied step was edited."""
+        applied: list[str] = []
+        while name := await self._pool.transaction(apply_next_step, timeout_s=BULK_TIMEOUT_S):
+            applied.append(name)
+        return applied
+
+    async def list_missing_steps(self) -> list[str]:
+        """The schema steps that `migrate` would apply."""
+        return await self._pool.transaction(list_missing_steps)
+
+    # Readers
+
+    async def create_user(
+        self, email: str, password_hash: str, name: str, level: Level, hardware: Hardware
+    ) -> Reader:
+        """Raises EmailTaken when the address exists in any letter case; of simultaneous calls one wins."""
+        row = await self._one(
+            "create_user", email=email, password_hash=password_hash, name=name, level=level, hardware=hardware
+        )
+        if row is None:
+            raise EmailTaken
+        return Reader(*row)
+
+    async def find_reader(self, user_id: UserId) -> Reader | None:
+        row = await self._one("find_reader", user_id=user_id)
+        return Reader(*row) if row else None
+
+    async def find_credentials(self, user_id: UserId) -> Credentials | None:
+        row = await self._one("find_credentials", user_id=user_id)
+        return _credentials(row) if row else None
+
+    async def find_credentials_by_email(self, email: str) -> Credentials | None:
+        row = await self._one("find_credentials_by_email", email=email)
+        return _credentials(row) if row else None
+
+    async def update_settings(
+        self, user_id: UserId, name: str | None, level: Level | None, hardware: Hardware | None
+    ) -> Reader:
+        """None leaves a setting as it is."""
+        row = await self._one("update_settings", user_id=user_id, name=name, level=level, hardware=hardware)
+        return Reader(*_existing(row))
+
+    async def set_password(self, user_id: UserId, password_hash: str) -> int:
+        """Returns the new token version: every token of before is dead."""
+        return _existing(await self._one("set_password", user_id=user_id, password_hash=password_hash))[0]
+
+    async def revoke_tokens(self, user_id: UserId) -> int:
+        """Returns the new token version: every token of before is dead, on all processes."""
+        return _existing(await self._one("revoke_tokens", user_id=user_id))[0]
+
+    async def delete_user(self, user_id: UserId) -> None:
+        """Removes the account with everything stored for it; deleting twice is no error."""
+        await self._all("delete_user", user_id=user_id)
+
+    # Chat history
+
+    async def save_turn(
+        self,
+        user_id: UserId,
+        conversation_id: UUID,
+        question: str,
+        answer: str,
+        sources: Sequence[Source],
+        mode: AnswerMode,
+    ) -> int:
+        """Returns the id of the saved turn."""
+        try:
+            row = await self._one(
+                "save_turn",
+                user_id=user_id,
+                conversation_id=str(conversation_id),
+                question=question,
+                answer=answer,
+                sources=json.dumps([asdict(source) for source in sources]),
+                mode=mode,
+            )
+        except psycopg2.errors.ForeignKeyViolation as error:
+            raise InvalidToken from error
+        return _existing(row)[0]
+
+    async def list_turns(self, user_id: UserId, limit: int) -> list[ChatTurn]:
+        """Newest first."""
+        return [_turn(row) for row in await self._all("list_turns", user_id=user_id, limit=limit)]
+
+    async def delete_turns(self, user_id: UserId) -> int:
+        """Returns how many turns there were."""
+        return _existing(await self._one("delete_turns", user_id=user_id))[0]
+
+    async def owns_conversation(self, user_id: UserId, conversation_id: UUID) -> bool:
+        row = await self._one("owns_conversation", user_id=user_id, conversation_id=str(conversation_id))
+        return _existing(row)[0]
+
+    # The book
+
+    async def list_chapters(self) -> list[ChapterSummary]:
+        """In reading order."""
+        return [ChapterSummary(*row) for row in await self._all("list_chapters")]
+
+    async def find_chapter(self, chapter_id: ChapterId) -> Chapter | None:
+        row = await self._one("find_chapter", chapter_id=chapter_id)
+        return Chapter(*row) if row else None
+
+    async def find_chapters(self, ids: Sequence[ChapterId]) -> list[Chapter]:
+        """In reading order, without those that do not exist."""
+        return [Chapter(*row) for row in await self._all("find_chapters", chapter_ids=list(ids))]
+
+    async def replace_chapters(self, chapters: Sequence[Chapter]) -> ChapterChanges:
+        """Make the stored book equal to `chapters`, all or nothing; unchanged rows are not written."""
+        columns = {
+            "chapter_ids": [chapter.chapter_id for chapter in chapters],
+            "titles": [chapter.title for chapter in chapters],
+            "urls": [chapter.url for chapter in chapters],
+            "modules": [chapter.module for chapter in chapters],
+            "positions": [chapter.position for chapter in chapters],
+            "contents": [chapter.content for chapter in chapters],
+            "content_hashes": [chapter.content_hash for chapter in chapters],
+            "source_paths": [chapter.source_path for chapter in chapters],
+        }
+        rows = await self._pool.rows(self._sql["replace_chapters"], columns, timeout_s=BULK_TIMEOUT_S)
+        return ChapterChanges(*rows[0])
+
+    async def _all(self, query: str, **binds: object) -> list[Row]:
+        return await self._pool.rows(self._sql[query], binds)
+
+    async def _one(self, query: str, **binds: object) -> Row | None:
+        rows = await self._all(query, **binds)
+        return rows[0] if rows else None
+
+
+def open_db(dsn: str, *, threads: int = 2) -> DBService:
+    """A service for this libpq URL. Connects at the first call, so it never fails for a sleeping database.
+    `threads`: 2 beside the database; with a distant one at least requests per second times latency.
+    Raises ConfigurationError for a URL that is none."""
+    return DBService(DatabasePool(dsn, threads=threads))
+
+
+def _existing(row: Row | None) -> Row:
+    if row is None:
+        raise InvalidToken
+    return row
+
+
+def _credentials(row: Row) -> Credentials:
+    *reader, password_hash = row
+    return Credentials(Reader(*reader), password_hash)
+
+
+def _turn(row: Row) -> ChatTurn:
+    turn_id, conversation_id, question, answer, sources, mode, created_at = row
+    found = tuple(Source(**source) for source in sources)
+    return ChatTurn(turn_id, UUID(conversation_id), question, answer, found, mode, created_at)
