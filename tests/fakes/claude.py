@@ -73,6 +73,7 @@ class FakeClaude:
 
     def __init__(self, port: int = 0, *, delay_s: float = 0.0) -> None:
         self.requests: list[Request] = []
+        self.received = threading.Event()  # set by the first request
         self.delay_s = delay_s
         self._steps: deque[Step] = deque()
         self._port = port
@@ -214,6 +215,7 @@ class FakeClaude:
         except ValueError:
             raise Refused(400, "invalid_request_error", "The request body is not valid JSON") from None
         self.requests.append(Request(path, headers, body))
+        self.received.set()
         check_request(body, counting=path.endswith("count_tokens"))
         return body
 

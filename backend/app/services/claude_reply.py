@@ -1,0 +1,129 @@
+"""What the Messages API sent back, as plain dataclasses.
+
+Reads the reply's JSON by hand instead of trusting a client library's lenient models: those turn an empty
+object into a message without content and a page of HTML into a string. Knows the wire format; knows
+nothing about books, passages or whether a citation is true.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+MAX_TEXT_CHARS = 20_000
+"""Several times what `max_tokens` allows; more is not an answer but a broken upstream."""
+
+_LEAKED_TAG = re.compile(r"</?cite\b[^>]*(?:>|$)", re.IGNORECASE)
+
+
+class MalformedReply(Exception):
+    """A 200 whose body is not a message. The text names the defect and holds nothing of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A claim by the model, not yet a fact. `start` and `end` count content blocks of the cited
+    search result, end exclusive; -1 and "" stand for what was missing."""
+
+    source: str
+    cited_text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Billed tokens. `output_tokens` includes `thinking_tokens`; a figure that was not sent is 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    thinking_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeReply:
+    """One finished call. `blocks` are the text blocks in order, without leaked markup;
+    `leaked_tags` counts the `<cite>` tags that were removed."""
+
+    blocks: tuple[TextBlock, ...]
+    stop_reason: str
+    model: str
+    usage: Usage
+    request_id: str | None
+    latency_ms: int
+    leaked_tags: int
+
+    @property
+    def text(self) -> str:
+        return "".join(block.text for block in self.blocks)
+
+
+def read_reply(payload: object, *, request_id: str | None, latency_ms: int) -> ClaudeReply:
+    """Select the text blocks by type; ignore thinking and types that do not exist yet.
+
+    Raises MalformedReply when `payload` is no message: not an object, no content, no stop reason, too long.
+    """
+    message = _object(payload)
+    content, stop_reason = message.get("content"), message.get("stop_reason")
+    if not isinstance(content, list):
+        raise MalformedReply("no content")
+    if not isinstance(stop_reason, str):
+        raise MalformedReply("no stop reason")
+    parts = [_object(block) for block in cast("list[object]", content)]
+    texts = [part for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
+    if sum(len(part["text"]) for part in texts) > MAX_TEXT_CHARS:
+        raise MalformedReply("text too long")
+    return ClaudeReply(
+        blocks=tuple(_text_block(part) for part in texts),
+        stop_reason=stop_reason,
+        model=str(message.get("model", "")),
+        usage=_usage(_object(message.get("usage"))),
+        request_id=request_id,
+        latency_ms=latency_ms,
+        leaked_tags=sum(len(_LEAKED_TAG.findall(part["text"])) for part in texts),
+    )
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text_block(part: Mapping[str, Any]) -> TextBlock:
+    cited = part.get("citations")
+    citations = cast("list[object]", cited) if isinstance(cited, list) else []
+    return TextBlock(_LEAKED_TAG.sub("", part["text"]), tuple(_citation(_object(item)) for item in citations))
+
+
+def _citation(item: Mapping[str, Any]) -> Citation:
+    """An item of another type keeps its place as a citation that cannot be true: the block claims support."""
+    source, quoted = item.get("source"), item.get("cited_text")
+    start, end = item.get("start_block_index"), item.get("end_block_index")
+    return Citation(
+        source=source if isinstance(source, str) else "",
+        cited_text=quoted if isinstance(quoted, str) else "",
+        start=start if isinstance(start, int) else -1,
+        end=end if isinstance(end, int) else -1,
+    )
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = _object(usage.get("output_tokens_details"))
+    return Usage(
+        input_tokens=_count(usage.get("input_tokens")),
+        output_tokens=_count(usage.get("output_tokens")),
+        cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=_count(usage.get("cache_creation_input_tokens")),
+        thinking_tokens=_count(details.get("thinking_tokens")),
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,208 @@
+"""The door to Claude: one client, one request shape for answers, one way to fail.
+
+Knows the Messages API and how long a reader may wait. Knows nothing of the book beyond the passages it is
+given and decides nothing about an answer's truth. The only module that imports anthropic, and only when
+it is first needed: the import costs 0.8 s and 70 MB.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import structlog
+
+from backend.app.errors import AIServiceBusy
+from backend.app.prompts import load_prompt
+from backend.app.services.claude_failure import CallFailure, describe_failure
+from backend.app.services.claude_reply import ClaudeReply, read_reply
+from backend.app.utils.config import Settings
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+API_URL = "https://api.anthropic.com"
+MAX_ANSWER_TOKENS = 1500  # 3-8 sentences need ~300; the rest is room for adaptive thinking at low effort
+MAX_RETRIES = 3
+BACKOFF_CAP_S = 8.0
+PERMANENT_RETRY_AFTER_S = 60  # a wrong key or a spend limit does not go away in a moment
+LONGEST_RETRY_AFTER_S = 86_400
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one answer may take in all, and how the waits between tries grow (full jitter)."""
+
+    deadline_s: float = 20.0
+    backoff_s: float = 0.5
+
+
+class CitablePassage(Protocol):
+    """What Claude may cite. `blocks` is the grain of a citation; none is blank."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def blocks(self) -> tuple[str, ...]: ...
+
+
+class ClaudeService:
+    """One per process. Every failure of `answer` is AIServiceBusy; the log says what it was."""
+
+    def __init__(
+        self, api_key: str, model: str, *, base_url: str | None = None, patience: Patience | None = None
+    ) -> None:
+        self._api_key = api_key
+        self._base_url = base_url or API_URL
+        self._model = model
+        self._patience = patience or Patience()
+        self._client: AsyncAnthropic | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """None without a key: answers are then the book's own words."""
+        if settings.anthropic_api_key is None:
+            return None
+        key = settings.anthropic_api_key.get_secret_value()
+        return cls(key, settings.claude_model, base_url=settings.anthropic_base_url)
+
+    async def warm_up(self) -> None:
+        """Import the library and build the client beside the event loop, so that no reader waits for it."""
+        await self._open_client()
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def answer(
+        self, question: str, passages: Sequence[CitablePassage], *, reader_key: str | None = None
+    ) -> ClaudeReply:
+        """Ask about `passages`. `question` is the tagged and escaped text block of the reader's words.
+
+        `stop_reason` of the reply is "end_turn", "max_tokens" (text may be cut) or "refusal" (text is to be
+        ignored). Raises AIServiceBusy for everything else, at the latest when the deadline is over.
+        """
+        request = answer_request(self._model, question, passages, reader_key)
+        reply = await self._within_deadline(request)
+        if reply.stop_reason not in ("end_turn", "max_tokens", "refusal"):
+            log.warning("claude_reply_incomplete", stop_reason=reply.stop_reason[:40], **_facts(reply))
+            raise AIServiceBusy
+        log.info("claude_answered", stop_reason=reply.stop_reason, **_facts(reply))
+        return reply
+
+    async def _within_deadline(self, request: dict[str, Any]) -> ClaudeReply:
+        """The library's timeout is per read: only this one ends a reply that drips byte by byte."""
+        try:
+            async with asyncio.timeout(self._patience.deadline_s):
+                return await self._with_retries(request)
+        except TimeoutError:
+            log.error("claude_deadline_passed", deadline_s=self._patience.deadline_s)
+            raise AIServiceBusy from None
+
+    async def _with_retries(self, request: dict[str, Any]) -> ClaudeReply:
+        started = time.monotonic()
+        for attempt in range(MAX_RETRIES + 1):
+            try:
+                return await self._attempt(request)
+            except Exception as error:  # httpx2, JSON and attribute errors are no APIError, and are failures too
+                failure = describe_failure(error)
+            log.warning("claude_call_failed", attempt=attempt + 1, **asdict(failure))
+            left_s = self._patience.deadline_s - (time.monotonic() - started)
+            wait_s = self._wait_before_retry(failure, attempt)
+            if not failure.retryable or attempt == MAX_RETRIES or wait_s >= left_s:
+                raise AIServiceBusy(retry_after_s=_retry_after_s(failure))
+            await asyncio.sleep(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wait_before_retry(self, failure: CallFailure, attempt: int) -> float:
+        if failure.retry_after_s is not None:
+            return failure.retry_after_s
+        ceiling_s = min(self._patience.backoff_s * 2**attempt, BACKOFF_CAP_S)
+        return random.uniform(0, ceiling_s)  # noqa: S311  # spreads load, guards no secret
+
+    async def _attempt(self, request: dict[str, Any]) -> ClaudeReply:
+        client: Any = await self._open_client()  # its overloads cannot follow a request built as a dict
+        started = time.monotonic()
+        response = await client.messages.with_raw_response.create(**request)
+        payload = await response.json()
+        latency_ms = round((time.monotonic() - started) * 1000)
+        return read_reply(payload, request_id=response.request_id, latency_ms=latency_ms)
+
+    async def _open_client(self) -> "AsyncAnthropic":
+        if self._client is None:
+            async with self._opening:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._build_client)
+        return self._client
+
+    def _build_client(self) -> "AsyncAnthropic":
+        from anthropic import AsyncAnthropic
+
+        return AsyncAnthropic(
+            api_key=self._api_key,
+            base_url=self._base_url,
+            timeout=self._patience.deadline_s,
+            max_retries=0,  # its retries obey Retry-After without a cap and repeat spend-limit errors
+        )
+
+
+def answer_request(
+    model: str, question: str, passages: Sequence[CitablePassage], reader_key: str | None
+) -> dict[str, Any]:
+    """The body of one question: fixed instructions in `system`, passages as citable search results, then
+    the reader's words. Thinking is left at the model's default (adaptive); effort low keeps it short."""
+    request: dict[str, Any] = {
+        "model": model,
+        "max_tokens": MAX_ANSWER_TOKENS,
+        "output_config": {"effort": "low"},
+        "system": [
+            {"type": "text", "text": load_prompt("answer").text, "cache_control": {"type": "ephemeral"}},
+        ],
+        "messages": [
+            {"role": "user", "content": [*map(_search_result, passages), {"type": "text", "text": question}]}
+        ],
+    }
+    if reader_key is not None:
+        request["metadata"] = {"user_id": opaque_id(reader_key)}
+    return request
+
+
+def opaque_id(reader_key: str) -> str:
+    """A stable id that tells the provider readers apart, without an e-mail, a name or our own id."""
+    return blake2b(reader_key.encode(), digest_size=16, person=b"textbook-reader").hexdigest()
+
+
+def _search_result(passage: CitablePassage) -> dict[str, Any]:
+    return {
+        "type": "search_result",
+        "source": passage.source,
+        "title": passage.title,
+        "content": [{"type": "text", "text": block} for block in passage.blocks],
+        "citations": {"enabled": True},
+    }
+
+
+def _retry_after_s(failure: CallFailure) -> int:
+    """What the caller is told: the API's own figure when it gave one."""
+    if failure.retry_after_s is not None:
+        return min(round(failure.retry_after_s + 0.5), LONGEST_RETRY_AFTER_S)
+    return 5 if failure.retryable else PERMANENT_RETRY_AFTER_S
+
+
+def _facts(reply: ClaudeReply) -> dict[str, object]:
+    return {
+        "model": reply.model[:60],
+        "claude_request_id": reply.request_id,
+        "latency_ms": reply.latency_ms,
+        "leaked_tags": reply.leaked_tags,
+        **asdict(reply.usage),
+    }
