@@ -1,0 +1,109 @@
+-- The whole schema, for an empty database: psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f scripts/init_db.sql
+--
+-- `python -m backend migrate` builds the same, step by step, and also brings an older database up to date;
+-- after this file it finds nothing to do. A test compares both.
+
+BEGIN;
+
+-- Readers. An address exists once in any letter case. token_version is part of every token: raising it
+-- makes all tokens of before invalid (logout, new password).
+CREATE TABLE users (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  email varchar(320) NOT NULL,
+  password_hash varchar(255) NOT NULL,
+  name varchar(255) NOT NULL DEFAULT '',
+  programming_level varchar(50) NOT NULL DEFAULT 'beginner'
+    CONSTRAINT users_programming_level_known CHECK (programming_level IN ('beginner', 'intermediate', 'advanced')),
+  hardware varchar(100) NOT NULL DEFAULT 'none'
+    CONSTRAINT users_hardware_known CHECK (hardware IN ('none', 'gpu', 'jetson', 'robotics')),
+  token_version integer NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX users_email_unique ON users (lower(email));
+
+-- Questions with their answers, newest first per reader. sources: [{chapter_id, section, similarity, title,
+-- url, quote}]. A refused answer is the only one that does not rest on the book.
+CREATE TABLE chat_history (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id integer NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  conversation_id uuid NOT NULL,
+  question text NOT NULL,
+  answer text NOT NULL,
+  sources jsonb NOT NULL DEFAULT '[]'
+    CONSTRAINT chat_history_sources_is_list CHECK (jsonb_typeof(sources) = 'array'),
+  mode varchar(20) NOT NULL
+    CONSTRAINT chat_history_mode_known CHECK (mode IN ('claude', 'extractive', 'refused')),
+  grounded boolean NOT NULL GENERATED ALWAYS AS (mode <> 'refused') STORED,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX chat_history_newest_first ON chat_history (user_id, id DESC);
+CREATE INDEX chat_history_conversation ON chat_history (conversation_id, user_id);
+
+-- The book as it was ingested: whole chapters as Markdown. position counts from 0 in reading order;
+-- content_hash covers content, title, url, module and position.
+CREATE TABLE chapters (
+  chapter_id text PRIMARY KEY,
+  title text NOT NULL,
+  url text NOT NULL,
+  module text NOT NULL,
+  position integer NOT NULL CONSTRAINT chapters_position_not_negative CHECK (position >= 0),
+  content text NOT NULL,
+  content_hash text NOT NULL,
+  source_path text NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What a reader has opened and finished.
+CREATE TABLE user_progress (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id integer NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  chapter_id text NOT NULL,
+  completed boolean NOT NULL DEFAULT false,
+  last_accessed timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT user_progress_once UNIQUE (user_id, chapter_id)
+);
+
+-- Translated chapters. The key holds everything the text depends on, so that an edited chapter or prompt never
+-- shows an old translation; the CHECK keeps truncated ones out.
+CREATE TABLE translations_cache (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  chapter_id text NOT NULL,
+  content_hash text NOT NULL,
+  prompt_hash text NOT NULL,
+  model text NOT NULL,
+  language varchar(10) NOT NULL DEFAULT 'ur',
+  translated_content text NOT NULL,
+  stop_reason text NOT NULL CONSTRAINT translations_cache_complete CHECK (stop_reason = 'end_turn'),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT translations_cache_key UNIQUE (chapter_id, content_hash, prompt_hash, model, language)
+);
+
+-- Chapters adapted to a level and to the hardware a reader has, keyed in the same way.
+CREATE TABLE personalized_content_cache (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  chapter_id text NOT NULL,
+  content_hash text NOT NULL,
+  prompt_hash text NOT NULL,
+  model text NOT NULL,
+  user_level varchar(50) NOT NULL
+    CONSTRAINT personalized_content_cache_level_known CHECK (user_level IN ('beginner', 'intermediate', 'advanced')),
+  hardware varchar(100) NOT NULL
+    CONSTRAINT personalized_content_cache_hardware_known CHECK (hardware IN ('none', 'gpu', 'jetson', 'robotics')),
+  personalized_content text NOT NULL,
+  stop_reason text NOT NULL CONSTRAINT personalized_content_cache_complete CHECK (stop_reason = 'end_turn'),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT personalized_content_cache_key
+    UNIQUE (chapter_id, content_hash, prompt_hash, model, user_level, hardware)
+);
+
+-- Which steps of backend/app/sql/migrations this database has had.
+CREATE TABLE schema_migrations (
+  number integer PRIMARY KEY,
+  name text NOT NULL,
+  sha256 text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO schema_migrations (number, name, sha256) VALUES
+  (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6');
+
+COMMIT;
