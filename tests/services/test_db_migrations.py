@@ -1,0 +1,132 @@
+"""The schema: steps that are applied once, and the script that builds the same."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from backend.app.errors import BadRequest, ConfigurationError
+from backend.app.services.db_pool import DatabasePool
+from backend.app.services.db_service import open_db
+from backend.app.services.migrations import apply_next_step
+from backend.app.sql import load_steps
+from tests.fixtures.database import statements
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+ALL_STEPS = [step.name for step in load_steps()]
+
+CATALOG = {
+    "columns": """SELECT table_name, ordinal_position, column_name, data_type, character_maximum_length,
+        is_nullable, column_default, is_identity, identity_generation, is_generated, generation_expression
+        FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2""",
+    "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    "steps": "SELECT number, name, sha256 FROM schema_migrations ORDER BY number",
+}
+
+
+def _catalog(dsn: str) -> dict[str, list[tuple[object, ...]]]:
+    found: dict[str, list[tuple[object, ...]]] = {}
+    with statements(dsn) as cursor:
+        for name, query in CATALOG.items():
+            cursor.execute(query)
+            found[name] = cursor.fetchall()
+    return found
+
+
+def _run_init_script(dsn: str) -> None:
+    with statements(dsn) as cursor:
+        cursor.execute((ROOT / "scripts" / "init_db.sql").read_text(encoding="utf-8"))
+
+
+async def test_the_init_script_builds_what_the_steps_build_and_leaves_nothing_to_migrate(
+    empty_database_url: str, database_url: str
+):
+    _run_init_script(empty_database_url)
+    assert _catalog(empty_database_url) == _catalog(database_url)
+    db = open_db(empty_database_url)
+    assert await db.list_missing_steps() == []
+    assert await db.migrate() == []
+    await db.close()
+
+
+async def test_every_step_is_applied_once(empty_database_url: str):
+    db = open_db(empty_database_url)
+    assert await db.list_missing_steps() == ALL_STEPS
+    assert await db.migrate() == ALL_STEPS
+    assert await db.list_missing_steps() == []
+    assert await db.migrate() == []
+    await db.close()
+
+
+def test_three_processes_that_start_together_apply_each_step_once(empty_database_url: str):
+    program = (
+        "import asyncio, sys\n"
+        "from backend.app.services.db_service import open_db\n"
+        "async def main():\n"
+        "    db = open_db(sys.argv[1]); print(*await db.migrate()); await db.close()\n"
+        "asyncio.run(main())\n"
+    )
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, empty_database_url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    outputs = [starter.communicate(timeout=60)[0].split() for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0, 0]
+    assert sorted(outputs) == [[], [], ALL_STEPS]
+
+
+async def test_a_step_that_was_edited_afterwards_is_refused_by_name(database_url: str):
+    pool = DatabasePool(database_url, threads=1)
+    edited = [replace(load_steps()[0], sha256="0" * 64), *load_steps()[1:]]
+    with pytest.raises(ConfigurationError, match=ALL_STEPS[0]):
+        await pool.transaction(lambda cursor: apply_next_step(cursor, edited))
+    await pool.close()
+
+
+async def test_a_step_that_fails_leaves_nothing_of_itself(database_url: str):
+    before = _catalog(database_url)
+    pool = DatabasePool(database_url, threads=1)
+    broken = replace(load_steps()[0], number=9999, name="9999_broken", sql="CREATE TABLE half (); SELECT 1/0;")
+    with pytest.raises(BadRequest):  # what any value that Postgres refuses becomes
+        await pool.transaction(lambda cursor: apply_next_step(cursor, [*load_steps(), broken]))
+    await pool.close()
+    assert _catalog(database_url) == before
+
+
+async def test_a_database_of_a_newer_release_still_serves_this_one(database_url: str):
+    with statements(database_url) as cursor:
+        cursor.execute("INSERT INTO schema_migrations (number, name, sha256) VALUES (9999, '9999_future', 'x')")
+    db = open_db(database_url)
+    assert await db.migrate() == []
+    await db.close()
+
+
+def test_step_numbers_count_up_without_a_gap():
+    assert [step.number for step in load_steps()] == list(range(1, len(ALL_STEPS) + 1))
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO users (email, password_hash, programming_level) VALUES ('a', 'h', 'god')",
+        "INSERT INTO users (email, password_hash, hardware) VALUES ('a', 'h', 'toaster')",
+        "INSERT INTO users (email, password_hash) VALUES ('a', 'h'), ('A', 'h')",
+        "INSERT INTO user_progress (user_id, chapter_id) VALUES (404, 'c')",
+        "INSERT INTO translations_cache (chapter_id, content_hash, prompt_hash, model, translated_content,"
+        " stop_reason) VALUES ('c', 'h', 'p', 'm', 't', 'max_tokens')",
+        "INSERT INTO personalized_content_cache (chapter_id, content_hash, prompt_hash, model, user_level, hardware,"
+        " personalized_content, stop_reason) VALUES ('c', 'h', 'p', 'm', 'beginner', 'none', 't', 'refusal')",
+    ],
+)
+async def test_the_schema_itself_refuses_what_must_never_be_stored(database_url: str, insert: str):
+    with statements(database_url) as cursor, pytest.raises(psycopg2.IntegrityError):
+        cursor.execute(insert)

@@ -1,0 +1,98 @@
+"""The SQL files: each block is valid against the real schema, used, and fit for a transaction pooler."""
+
+import ast
+import inspect
+import re
+
+import pytest
+
+from backend.app.services import db_pool, db_service, migrations
+from backend.app.services.db_service import DBService
+from backend.app.sql import HERE, load_queries, load_steps
+from tests.fixtures.database import statements
+
+BINDS: dict[str, object] = {
+    "user_id": 1,
+    "email": "a@example.org",
+    "password_hash": "hash",
+    "name": "Aisha",
+    "level": "beginner",
+    "hardware": "none",
+    "conversation_id": "00000000-0000-0000-0000-000000000001",
+    "question": "q",
+    "answer": "a",
+    "sources": "[]",
+    "mode": "claude",
+    "limit": 10,
+    "chapter_id": "m/1",
+    "positions": [0, 1],
+    "number": 1,
+    "sha256": "x",
+} | {
+    name: ["a", "b"]
+    for name in ("chapter_ids", "titles", "urls", "modules", "contents", "content_hashes", "source_paths")
+}
+QUERIES = load_queries()
+NOT_EXPLAINABLE = {"create_migrations_table"}
+
+
+def _own_source() -> str:
+    return "".join(inspect.getsource(module) for module in (db_pool, db_service, migrations))
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES.keys() - NOT_EXPLAINABLE))
+def test_a_block_is_planned_against_the_real_schema(database_url: str, name: str):
+    with statements(database_url) as cursor:
+        cursor.execute(f"EXPLAIN {QUERIES[name]}", BINDS)
+        assert cursor.fetchall()
+
+
+@pytest.mark.parametrize("name", ["find_reader", "find_credentials_by_email", "list_turns", "owns_conversation"])
+def test_a_lookup_of_a_request_can_use_an_index(database_url: str, name: str):
+    with statements(database_url) as cursor:
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {QUERIES[name]}", BINDS)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index" in plan
+    assert "Seq Scan" not in plan
+    assert "Sort" not in plan
+
+
+def test_every_block_is_used_and_every_use_has_its_block():
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(_own_source())):
+        if isinstance(node, ast.Constant) and node.value in QUERIES:
+            used.add(str(node.value))
+    assert used == set(QUERIES)
+
+
+def test_every_public_method_of_the_service_has_a_block_of_its_name():
+    methods = {name for name, _ in inspect.getmembers(DBService, inspect.isfunction) if not name.startswith("_")}
+    assert methods - {"close", "migrate", "list_missing_steps"} <= set(QUERIES)
+
+
+def test_no_block_selects_whatever_columns_there_are():
+    assert [name for name, sql in QUERIES.items() if re.search(r"\*(?!\))", sql.replace("count(*)", ""))] == []
+
+
+def test_no_statement_is_put_together_from_strings():
+    for node in ast.walk(ast.parse(_own_source())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute":
+            assert not isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
+
+
+def test_nothing_needs_a_session_on_the_server():
+    """PgBouncer in transaction mode gives each transaction another session, and Neon refuses `options`."""
+    texts = [*QUERIES.values(), *(step.sql for step in load_steps()), _own_source()]
+    forbidden = re.compile(
+        r"(?im)pg_(try_)?advisory_lock|^\s*(LISTEN|NOTIFY|PREPARE|DEALLOCATE|DECLARE)\b"
+        r"|\bSET\s+(SESSION|TIME ZONE|search_path|statement_timeout)\b|\bTEMP(ORARY)? TABLE\b|set_session|options="
+        r"|set_config\([^)]*false\)"
+    )
+    assert [match[0] for text in texts for match in forbidden.finditer(text)] == []
+
+
+def test_every_block_has_its_sentence():
+    for path in HERE.glob("*.sql"):
+        for sentence in re.findall(r"-- name: \w+\n-- (.+)", path.read_text(encoding="utf-8")):
+            assert sentence.endswith("."), sentence
