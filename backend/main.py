@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from backend.app.lifespan import open_services
+from backend.app.lifespan import open_services, prepare_to_serve
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
 from backend.app.routers import auth, chapters, chat, health
@@ -30,11 +30,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:
+            await prepare_to_serve(services)
             app.state.services = services
             yield
 
     app = FastAPIOffline(title=NAME, version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
-    app.state.settings = settings
     for router in (health.router, auth.router, chat.router, chapters.router):
         app.include_router(router)
     install_problem_handlers(app)

@@ -21,9 +21,7 @@ from backend.app.utils.logs import begin_request
 _log = structlog.get_logger(__name__)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE_PREFIXES = ("/api/auth", "/api/user", "/api/chat")
-_MAX_BODY_BYTES = (
-    512 * 1024
-)  # the longest chapter of the books at hand is 60 KB; a selection is 20,000 characters
+_MAX_BODY_BYTES = 512 * 1024  # the longest chapter of the books at hand is 60 KB; a selection is 20,000 characters
 _BODY_DEADLINE_S = 15.0  # a client that drips its body must not hold a connection for good
 
 

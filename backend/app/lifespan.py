@@ -1,0 +1,125 @@
+"""Settings -> services: opened in order, closed in reverse, and everything that was started is stopped.
+
+The one place that knows which implementation stands behind each service. The command line opens the same
+services as the server does.
+"""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from backend.app.errors import Unavailable
+from backend.app.services.answer_service import AnswerService
+from backend.app.services.chapter_service import ChapterService
+from backend.app.services.claude_service import ClaudeService
+from backend.app.services.db_service import DBService, open_db
+from backend.app.services.embedding_service import EmbeddingService, open_embedder
+from backend.app.services.qdrant_service import QdrantService, open_index
+from backend.app.services.readiness import Readiness
+from backend.app.textbook.docusaurus import read_book
+from backend.app.textbook.ingest import ingest
+from backend.app.utils.auth import PasswordHasher, TokenSigner
+from backend.app.utils.config import Settings
+from backend.app.utils.embedded import EmbeddedPostgres
+
+SAMPLE_BOOK = Path(__file__).parent / "sample_book" / "docs"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request may need, open and ready."""
+
+    settings: Settings
+    db: DBService
+    embedder: EmbeddingService
+    index: QdrantService
+    claude: ClaudeService | None
+    answers: AnswerService
+    chapters: ChapterService
+    passwords: PasswordHasher
+    tokens: TokenSigner
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services]:
+    """Open what the settings name. Raises ConfigurationError when something can never work as configured; a
+    remote service that does not answer now is no reason not to start: it may answer later."""
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(open_database(settings))
+        embedder = await asyncio.to_thread(open_embedder, settings)
+        stack.callback(embedder.close)
+        index = open_index(settings)
+        stack.push_async_callback(index.close)
+        claude = ClaudeService.from_settings(settings)
+        if claude:
+            stack.push_async_callback(claude.close)
+        passwords = PasswordHasher()
+        stack.callback(passwords.close)
+        yield Services(
+            settings=settings,
+            db=db,
+            embedder=embedder,
+            index=index,
+            claude=claude,
+            answers=AnswerService(settings, embedder, index, claude, db),
+            chapters=ChapterService(db),
+            passwords=passwords,
+            tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
+            readiness=Readiness({"database": db.ping, "search": index.ping}),
+        )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncGenerator[DBService]:
+    """The database alone: the configured one, or the embedded server, started here and stopped at the end."""
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            dsn = settings.database_url.get_secret_value()
+        else:
+            server = await asyncio.to_thread(EmbeddedPostgres.start, settings.data_dir)
+            stack.push_async_callback(asyncio.to_thread, server.stop)
+            dsn = server.dsn
+        db = open_db(dsn, threads=settings.database_threads)
+        stack.push_async_callback(db.close)
+        yield db
+
+
+async def prepare_to_serve(services: Services) -> None:
+    """Everything that should not happen while the first reader waits.
+
+    Development brings the schema up to date and indexes the sample book where there is none; in production both
+    are commands of their own. Raises ConfigurationError when the index was made for another embedding model.
+    """
+    development = services.settings.environment == "development"
+    try:
+        if development:
+            await services.db.migrate()
+        await services.index.check(services.embedder.dimension, services.embedder.fingerprint)
+        if development and await services.index.active_version() is None:
+            await _ingest_sample_book(services)
+    except Unavailable as unavailable:
+        _log.warning("started_without", code=unavailable.code)
+    await _warm_up(services)
+
+
+async def _ingest_sample_book(services: Services) -> None:
+    book = await asyncio.to_thread(read_book, SAMPLE_BOOK)
+    report = await ingest(book, services.embedder, services.index, services.db)
+    _log.info("sample_book_ingested", chapters=len(book.chapters), chunks=report.chunks)
+
+
+async def _warm_up(services: Services) -> None:
+    """One embedding and the Claude client's import; then keep the collector off what stays for good (its longest
+    pause falls from about 100 ms to 3 ms)."""
+    await services.embedder.embed(["warm up"])
+    if services.claude:
+        await services.claude.warm_up()
+    gc.collect()
+    gc.freeze()
