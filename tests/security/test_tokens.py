@@ -174,11 +174,17 @@ def _without(name: str) -> dict[str, Any]:
     return {claim: value for claim, value in CLAIMS.items() if claim != name}
 
 
+WRONG_SUBJECTS: list[object] = [
+    7, 7.0, None, True, "", " ", "0", "-7", "+7", "07", "7 ", " 7", "7\n", "7.0", "1e3", "0x7", "1_000", "١", "７",
+    "seven", "7;8", [7], ["7"], {"id": 7}, "2147483648", "9" * 11, "1" + "0" * 30, "7\u0000",
+]  # fmt: skip
+WRONG_EXPIRIES: list[object] = [
+    None, "", str(NOW + 3600), NOW + 3600.5, 1e20, 10**20, 10**300, True, [NOW], -1, 0, NOW - 1, NOW,
+    NOW + 400 * 86_400, 2**63,
+]  # fmt: skip
 WRONG_VALUES: dict[str, list[object]] = {
-    "sub": [7, 7.0, None, True, "", " ", "0", "-7", "+7", "07", "7 ", " 7", "7\n", "7.0", "1e3", "0x7", "1_000"]
-    + ["١", "７", "seven", "7;8", [7], ["7"], {"id": 7}, "2147483648", "9" * 11, "1" + "0" * 30, "7\u0000"],
-    "exp": [None, "", str(NOW + 3600), NOW + 3600.5, 1e20, 10**20, 10**300, True, [NOW], -1, 0]
-    + [NOW - 1, NOW, NOW + 400 * 86_400, 2**63],
+    "sub": WRONG_SUBJECTS,
+    "exp": WRONG_EXPIRIES,
     "iat": [None, "", str(NOW), NOW + 0.5, 1e20, 10**20, True, -1, 0, NOW + 31, NOW + 7200],
     "typ": [None, "", "refresh", "ACCESS", "access ", 1, True, ["access"], {"access": 1}],
     "ver": [None, "3", 3.0, -1, True, [3], 2**31, 10**30],
