@@ -1,0 +1,377 @@
+"""The book's passages in Qdrant: build an index, switch to it, search it. The only door to qdrant_client.
+
+Knows collections, aliases and what can go wrong with them; must not know where passages come from or what a hit is
+used for. The same code serves a cluster (QDRANT_URL) and Qdrant's local mode (a folder under DATA_DIR).
+
+The alias QDRANT_COLLECTION_NAME points at one real collection `<alias>--<version>`, which is never changed once it
+answers: a new book is built beside it and the alias switched in one step.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from pydantic import SecretStr
+
+from backend.app.errors import AppError, BookError, BookNotIngested, ConfigurationError, SearchUnavailable
+from backend.app.models.domain import ChapterId, Chunk, ScoredChunk
+from backend.app.services import passage_payload
+from backend.app.services.ranking import Ranked, fuse
+from backend.app.textbook import analyzer
+
+if TYPE_CHECKING:
+    from qdrant_client import AsyncQdrantClient, models
+
+DENSE, LEXICAL = "dense", "lexical"
+FILTERED_FIELDS = ("chapter_id",)
+"""Payload fields that a filter may name. Each gets an index: clusters in strict mode refuse others."""
+
+CANDIDATES = 200
+"""Hits asked of each query before fusing."""
+SEARCH_TIMEOUT_S = 3.0
+WRITE_TIMEOUT_S = 60
+RESOLVED_FOR_S = 30.0
+"""How long the alias's target is believed. A switch is noticed earlier: the old collection is gone then."""
+_PAGE = 256
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+_VERSION = re.compile(r"(?P<fingerprint>[0-9a-f]{12})-(?P<analyzer>\d+)-[0-9a-f]{12}")
+
+
+class SearchSettings(Protocol):
+    """The settings that matter here."""
+
+    @property
+    def qdrant_url(self) -> str | None: ...
+    @property
+    def qdrant_api_key(self) -> SecretStr | None: ...
+    @property
+    def qdrant_collection_name(self) -> str: ...
+    @property
+    def data_dir(self) -> Path: ...
+
+
+class _NoCollection(BookNotIngested):
+    """The collection asked for is not there (any more)."""
+
+
+def open_index(settings: SearchSettings) -> "QdrantService":
+    """Connects to nothing yet (cluster), or opens the folder (local mode; ~0.5 s, most of it the import).
+
+    Raises ConfigurationError when another process has the folder open or it cannot be read.
+    """
+    from qdrant_client import AsyncQdrantClient
+
+    name = settings.qdrant_collection_name
+    if settings.qdrant_url is None:
+        return QdrantService(_open_folder(settings.data_dir / "qdrant"), name, local=True)
+    key = settings.qdrant_api_key
+    client = AsyncQdrantClient(
+        url=settings.qdrant_url,
+        api_key=key.get_secret_value() if key else None,
+        timeout=WRITE_TIMEOUT_S,  # reads get their own, shorter deadline
+        check_compatibility=False,  # would connect here, and print
+    )
+    return QdrantService(client, name, local=False)
+
+
+def _open_folder(folder: Path) -> "AsyncQdrantClient":
+    from qdrant_client import AsyncQdrantClient
+
+    try:
+        return AsyncQdrantClient(path=str(folder))
+    except RuntimeError as error:  # "already accessed by another instance"
+        raise ConfigurationError(
+            [f"{folder} is in use: one process only in embedded mode. Stop the server (or the other ingest) first, "
+             "or set QDRANT_URL."]
+        ) from error  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(
+            [f"The search index in {folder} cannot be opened ({type(error).__name__}). Check the folder's "
+             "permissions; if it is damaged, delete it and run: python -m backend ingest PATH"]
+        ) from error  # fmt: skip
+
+
+class QdrantService:
+    """Every method raises SearchUnavailable when Qdrant fails in any way, and BookNotIngested without an index."""
+
+    def __init__(self, client: "AsyncQdrantClient", alias: str, *, local: bool) -> None:
+        from qdrant_client import models
+
+        self._client = client
+        self._alias = alias
+        self._local = local
+        # Local mode is not safe for overlapping calls: lost points were seen without a lock.
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if local else nullcontext()
+        # Exact search: a book is small, and the ranking is then the same everywhere. Local mode is always exact.
+        self._params = None if local else models.SearchParams(exact=True)
+        self._resolved: tuple[str, float] | None = None
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    # ---- asking ----
+
+    async def ping(self) -> None:
+        """Returns when Qdrant answers and holds an index."""
+        await self._collection(fresh=True)
+
+    async def search(self, vector: NDArray[np.float32], query: str, *, limit: int = 10) -> list[ScoredChunk]:
+        """The passages nearest in meaning and words, best first. `vector`: the embedding of `query`."""
+        return await self._on_active(lambda name: self._search(name, vector, query, limit))
+
+    async def chapter_chunks(self, chapter_id: ChapterId) -> list[Chunk]:
+        """All passages of a chapter in reading order; none for an unknown chapter."""
+        where = _equals("chapter_id", chapter_id)
+        records = await self._on_active(lambda name: self._scroll(name, where=where))
+        return sorted(map(_chunk, records), key=lambda chunk: chunk.position)
+
+    async def active_version(self) -> str | None:
+        """What answers now; None before the first ingest."""
+        try:
+            return (await self._collection(fresh=True)).removeprefix(f"{self._alias}--")
+        except BookNotIngested:
+            return None
+
+    async def count(self) -> int:
+        """Passages in the index."""
+        return await self._on_active(self._count)
+
+    async def check(self, dimension: int, fingerprint: str) -> None:
+        """Raises ConfigurationError when the index that answers was built for another embedding model, by another
+        version of this program, or is not ours. No index at all is fine."""
+        await self.refuse_foreign_collection(ConfigurationError)
+        version = await self.active_version()
+        if version is None:
+            return
+        parts = _VERSION.fullmatch(version)
+        if parts is None or parts["analyzer"] != str(analyzer.ANALYZER_VERSION):
+            raise ConfigurationError(
+                ["The search index was built by another version of this program. Run: python -m backend ingest PATH"]
+            )
+        if parts["fingerprint"] != fingerprint or await self._dimension() != dimension:
+            raise ConfigurationError(
+                ["EMBEDDING_MODEL: the search index was built with another embedding model. Run again: "
+                 "python -m backend ingest PATH, or set EMBEDDING_MODEL back."]
+            )  # fmt: skip
+
+    async def refuse_foreign_collection(self, failure: type[ConfigurationError] | type[BookError]) -> None:
+        """Raises `failure` when a real collection, not made here, has the name that our alias needs."""
+        if await self._foreign_collection():
+            text = (
+                f"QDRANT_COLLECTION_NAME={self._alias} names a collection that this program did not make. Choose "
+                "another name, or run: python -m backend ingest PATH --replace, which deletes that collection."
+            )
+            raise failure([text]) if failure is ConfigurationError else BookError(text)
+
+    # ---- building ----
+
+    async def chapter_ids(self) -> set[ChapterId]:
+        """The chapters that the active index answers from; none before the first ingest."""
+        try:
+            records = await self._on_active(lambda name: self._scroll(name, fields=["chapter_id"]))
+        except BookNotIngested:
+            return set()
+        return {ChapterId((record.payload or {})["chapter_id"]) for record in records}
+
+    async def stored_vectors(self, fingerprint: str) -> dict[str, NDArray[np.float32]]:
+        """content_hash -> vector of every index made with this model, unfinished ones included."""
+        vectors: dict[str, NDArray[np.float32]] = {}
+        for name in await self._own_collections():
+            if name.startswith(f"{self._alias}--{fingerprint}-"):
+                for record in await self._scroll(name, fields=["content_hash"], vectors=True):
+                    named: Any = record.vector
+                    vectors[(record.payload or {})["content_hash"]] = np.asarray(named[DENSE], dtype=np.float32)
+        return vectors
+
+    async def create(self, version: str, dimension: int) -> None:
+        """An empty index beside the active one; a half-built one of the same version is dropped."""
+        from qdrant_client import models
+
+        name = f"{self._alias}--{version}"
+        async with self._calling(WRITE_TIMEOUT_S) as client:
+            await client.delete_collection(name)
+            await client.create_collection(
+                name,
+                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                sparse_vectors_config={LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+            if not self._local:  # local mode has no payload indexes and says so with a warning
+                for field in FILTERED_FIELDS:
+                    await client.create_payload_index(name, field, models.PayloadSchemaType.KEYWORD, wait=True)
+
+    async def add(self, version: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
+        """Writes passages with their (n, dimension) vectors; a passage's position is its id."""
+        points = [_point(chunk, vector, version) for chunk, vector in zip(chunks, vectors, strict=True)]
+        async with self._calling(WRITE_TIMEOUT_S) as client:
+            await client.upsert(f"{self._alias}--{version}", points, wait=True)
+
+    async def activate(self, version: str) -> None:
+        """Lets the alias point at this index, in one step; then drops every other index of ours."""
+        from qdrant_client import models
+
+        if await self._foreign_collection():
+            async with self._calling(WRITE_TIMEOUT_S) as client:
+                await client.delete_collection(self._alias)
+        name = f"{self._alias}--{version}"
+        steps: list[models.AliasOperations] = []
+        if await self._target() is not None:
+            steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._alias)))
+        created = models.CreateAlias(collection_name=name, alias_name=self._alias)
+        steps.append(models.CreateAliasOperation(create_alias=created))
+        async with self._calling(WRITE_TIMEOUT_S) as client:
+            await client.update_collection_aliases(steps)
+        await self.drop_inactive()
+
+    async def drop_inactive(self) -> None:
+        """Removes what a switch or a crash left behind."""
+        active = await self._collection(fresh=True)
+        for name in await self._own_collections():
+            if name != active:
+                async with self._calling(WRITE_TIMEOUT_S) as client:
+                    await client.delete_collection(name)
+
+    # ---- inside ----
+
+    async def _on_active(self, operation: Callable[[str], Awaitable[_T]]) -> _T:
+        """Runs on the collection that answers; once more when another process has just replaced it."""
+        try:
+            return await operation(await self._collection())
+        except _NoCollection:
+            return await operation(await self._collection(fresh=True))
+
+    async def _count(self, name: str) -> int:
+        async with self._calling() as client:
+            return (await client.count(name, exact=True)).count
+
+    async def _search(self, name: str, vector: NDArray[np.float32], query: str, limit: int) -> list[ScoredChunk]:
+        requests = self._requests(vector, query, max(CANDIDATES, limit))
+        async with self._calling() as client:
+            answers = await client.query_batch_points(name, requests)
+        scores = [{int(point.id): point.score for point in answer.points} for answer in answers]
+        ranked = fuse(scores[0], scores[1] if len(scores) > 1 else {}, limit=limit)
+        async with self._calling() as client:
+            records = await client.retrieve(name, [hit.position for hit in ranked], with_payload=True)
+        return _scored(ranked, {int(record.id): _chunk(record) for record in records})
+
+    def _requests(self, vector: NDArray[np.float32], query: str, limit: int) -> "list[models.QueryRequest]":
+        from qdrant_client import models
+
+        dense: list[float] = np.asarray(vector, dtype=np.float32).tolist()
+        requests = [models.QueryRequest(query=dense, using=DENSE, limit=limit, params=self._params)]
+        indices, values = analyzer.sparse_query(query)
+        if indices:
+            sparse = models.SparseVector(indices=indices, values=values)
+            requests.append(models.QueryRequest(query=sparse, using=LEXICAL, limit=limit))
+        return requests
+
+    async def _collection(self, *, fresh: bool = False) -> str:
+        """The real collection behind the alias, so that the calls of one search all see the same index."""
+        now = time.monotonic()
+        if fresh or self._resolved is None or now - self._resolved[1] > RESOLVED_FOR_S:
+            target = await self._target()
+            if target is None:
+                raise BookNotIngested
+            self._resolved = (target, now)
+        return self._resolved[0]
+
+    async def _target(self) -> str | None:
+        async with self._calling() as client:
+            aliases = (await client.get_aliases()).aliases
+        return next((a.collection_name for a in aliases if a.alias_name == self._alias), None)
+
+    async def _own_collections(self) -> list[str]:
+        async with self._calling() as client:
+            names = [collection.name for collection in (await client.get_collections()).collections]
+        prefix = f"{self._alias}--"
+        return sorted(n for n in names if n.startswith(prefix) and _VERSION.fullmatch(n.removeprefix(prefix)))
+
+    async def _foreign_collection(self) -> bool:
+        async with self._calling() as client:
+            return self._alias in {collection.name for collection in (await client.get_collections()).collections}
+
+    async def _dimension(self) -> int:
+        name = await self._collection()
+        async with self._calling() as client:
+            params: Any = (await client.get_collection(name)).config.params
+        return int(params.vectors[DENSE].size)
+
+    async def _scroll(
+        self,
+        name: str,
+        *,
+        where: "models.Filter | None" = None,
+        fields: list[str] | bool = True,
+        vectors: bool = False,
+    ) -> "list[models.Record]":
+        records: list[models.Record] = []
+        offset: Any = None
+        while True:
+            async with self._calling(WRITE_TIMEOUT_S if vectors else SEARCH_TIMEOUT_S) as client:
+                page, offset = await client.scroll(
+                    name, where, _PAGE, offset=offset, with_payload=fields, with_vectors=[DENSE] if vectors else False
+                )
+            records += page
+            if offset is None:
+                return records
+
+    @asynccontextmanager
+    async def _calling(self, timeout_s: float = SEARCH_TIMEOUT_S) -> "AsyncGenerator[AsyncQdrantClient]":
+        """The client, for one exchange: whatever it raises leaves as one of our failures."""
+        try:
+            async with asyncio.timeout(timeout_s), self._turn:
+                yield self._client
+        except AppError:
+            raise
+        except Exception as error:  # httpx, pydantic, sqlite, Qdrant's own and, in local mode, plain ValueErrors
+            if _is_missing_collection(error):
+                raise _NoCollection from error
+            _log.warning("search_failed", error=type(error).__name__, status=getattr(error, "status_code", None))
+            raise SearchUnavailable from error
+
+
+def _is_missing_collection(error: Exception) -> bool:
+    """A cluster answers 404 with this text (a suspended one answers 404 without it); local mode raises ValueError."""
+    if isinstance(error, ValueError):
+        return re.fullmatch(r"Collection .+ not found", str(error)) is not None
+    content = getattr(error, "content", b"")
+    return getattr(error, "status_code", None) == 404 and b"Collection" in content
+
+
+def _equals(field: str, value: str) -> "models.Filter":
+    from qdrant_client import models
+
+    if field not in FILTERED_FIELDS:
+        raise ValueError(f"{field} has no payload index")
+    return models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=value))])
+
+
+def _point(chunk: Chunk, vector: NDArray[np.float32], version: str) -> "models.PointStruct":
+    from qdrant_client import models
+
+    indices, values = analyzer.sparse_document(chunk.embedding_text)
+    named: Any = {DENSE: vector.tolist(), LEXICAL: models.SparseVector(indices=indices, values=values)}
+    return models.PointStruct(id=chunk.position, vector=named, payload=passage_payload.write(chunk, version))
+
+
+def _chunk(record: "models.Record") -> Chunk:
+    try:
+        return passage_payload.read(record.payload or {})
+    except (KeyError, TypeError) as error:  # somebody else wrote into our collection
+        raise SearchUnavailable from error
+
+
+def _scored(ranked: Sequence[Ranked], chunks: Mapping[int, Chunk]) -> list[ScoredChunk]:
+    return [
+        ScoredChunk(chunk=chunks[hit.position], score=hit.score, dense=hit.dense, lexical=hit.lexical)
+        for hit in ranked
+        if hit.position in chunks
+    ]
