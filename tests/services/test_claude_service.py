@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,17 +15,14 @@ from backend.app.services.claude_reply import MalformedReply, read_reply
 from backend.app.services.claude_service import ClaudeService, Patience, answer_request, opaque_id
 from backend.app.utils.config import Settings
 from tests.fakes import claude_wire as wire
+from tests.fakes.book import passage
 from tests.fakes.claude import FakeClaude
 
 pytestmark = pytest.mark.anyio
 MODEL = "claude-haiku-5-5"
 
 
-@dataclass(frozen=True)
-class Cited:
-    source: str = "book://ros/nodes#nodes/chunk-17"
-    title: str = "ROS 2 > Nodes"
-    blocks: tuple[str, ...] = ("A node is a program. ", "It does one job.")
+PASSAGE = passage("A node is a program. It does one job.", position=17)
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ async def service(claude: FakeClaude) -> AsyncIterator[ClaudeService]:
 async def test_sends_passages_as_citable_search_results_and_the_question_last(
     service: ClaudeService, claude: FakeClaude
 ) -> None:
-    await service.answer("<question>What is a node?</question>", [Cited()], reader_key="7")
+    await service.answer("<question>What is a node?</question>", [PASSAGE], reader_key="7")
     body = claude.last_body
     assert body == {
         "model": MODEL,
@@ -74,7 +70,7 @@ async def test_sends_passages_as_citable_search_results_and_the_question_last(
 
 
 async def test_reads_text_citations_tokens_and_ids(service: ClaudeService) -> None:
-    reply = await service.answer("?", [Cited()])
+    reply = await service.answer("?", [PASSAGE])
     assert reply.text == "According to the book: A node is a program."
     assert reply.blocks[1].citations[0].cited_text == "A node is a program. "
     assert (reply.stop_reason, reply.model, reply.request_id) == ("end_turn", MODEL, "req_000000")
@@ -84,7 +80,7 @@ async def test_reads_text_citations_tokens_and_ids(service: ClaudeService) -> No
 
 
 async def test_an_anonymous_reader_sends_no_user_id() -> None:
-    assert "metadata" not in answer_request(MODEL, "?", [Cited()], None)
+    assert "metadata" not in answer_request(MODEL, "?", [PASSAGE], None)
     assert opaque_id("7") != opaque_id("8")
     assert opaque_id("7") != "7"
 
@@ -102,13 +98,13 @@ async def test_reads_the_least_that_is_sure_to_be_present(service: ClaudeService
 async def test_selects_blocks_by_type_and_ignores_unknown_ones(service: ClaudeService, claude: FakeClaude) -> None:
     unknown = {"type": "hologram", "text": "never shown"}
     claude.says([wire.THINKING, unknown, wire.text("One. "), wire.THINKING, wire.text("Two.")])
-    assert (await service.answer("?", [Cited()])).text == "One. Two."
+    assert (await service.answer("?", [PASSAGE])).text == "One. Two."
 
 
 async def test_strips_leaked_cite_tags_and_counts_them(service: ClaudeService, claude: FakeClaude) -> None:
     claude.says('<cite index="0-1">A node</cite> is <b>one</b> program.<cite ')
     with capture_logs() as logs:
-        reply = await service.answer("?", [Cited()])
+        reply = await service.answer("?", [PASSAGE])
     assert reply.text == "A node is <b>one</b> program."
     assert reply.leaked_tags == 3
     assert logs[-1]["leaked_tags"] == 3
@@ -117,12 +113,12 @@ async def test_strips_leaked_cite_tags_and_counts_them(service: ClaudeService, c
 @pytest.mark.parametrize("stop_reason", ["max_tokens", "refusal"])
 async def test_hands_over_how_the_reply_ended(service: ClaudeService, claude: FakeClaude, stop_reason: str) -> None:
     claude.says("Half of", stop_reason=stop_reason)
-    assert (await service.answer("?", [Cited()])).stop_reason == stop_reason
+    assert (await service.answer("?", [PASSAGE])).stop_reason == stop_reason
 
 
 async def test_citations_of_other_shapes_are_kept_as_untrue(service: ClaudeService, claude: FakeClaude) -> None:
     claude.says([{"type": "text", "text": "x", "citations": [{"type": "char_location"}, "nonsense", 7]}])
-    citations = (await service.answer("?", [Cited()])).blocks[0].citations
+    citations = (await service.answer("?", [PASSAGE])).blocks[0].citations
     assert {(c.source, c.cited_text, c.start, c.end) for c in citations} == {("", "", -1, -1)}
     assert len(citations) == 3
 
@@ -159,7 +155,7 @@ def test_usage_that_makes_no_sense_counts_as_zero(usage: object) -> None:
 
 async def test_retries_and_then_answers(service: ClaudeService, claude: FakeClaude) -> None:
     claude.fails(529, times=2)
-    reply = await service.answer("?", [Cited()])
+    reply = await service.answer("?", [PASSAGE])
     assert "A node is a program." in reply.text
     assert len(claude.requests) == 3
 
@@ -171,8 +167,8 @@ async def test_no_log_line_holds_the_key_the_question_or_the_passages(
     claude.fails(529)
     with capture_logs() as logs:
         with pytest.raises(AIServiceBusy):
-            await service.answer("my secret question", [Cited()])
-        await service.answer("my secret question", [Cited()])
+            await service.answer("my secret question", [PASSAGE])
+        await service.answer("my secret question", [PASSAGE])
     written = json.dumps(logs, default=repr)
     assert logs[0]["event"] == "claude_call_failed"
     assert (logs[0]["kind"], logs[0]["status"]) == ("invalid_request_error", 400)
@@ -194,7 +190,7 @@ async def test_ignores_the_environment_of_the_library(claude: FakeClaude, monkey
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "other-token")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
     service = ClaudeService("k", MODEL, base_url=claude.base_url)
-    await service.answer("?", [Cited()])
+    await service.answer("?", [PASSAGE])
     await service.close()
     assert claude.requests[0].headers["authorization"] == "Bearer k"
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -19,6 +19,7 @@ from backend.app.errors import AIServiceBusy
 from backend.app.prompts import load_prompt
 from backend.app.services.claude_failure import CallFailure, describe_failure
 from backend.app.services.claude_reply import ClaudeReply, read_reply
+from backend.app.services.passages import Passage
 from backend.app.utils.config import Settings
 
 if TYPE_CHECKING:
@@ -40,17 +41,6 @@ class Patience:
 
     deadline_s: float = 20.0
     backoff_s: float = 0.5
-
-
-class CitablePassage(Protocol):
-    """What Claude may cite. `blocks` is the grain of a citation; none is blank."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def blocks(self) -> tuple[str, ...]: ...
 
 
 class ClaudeService:
@@ -83,8 +73,18 @@ class ClaudeService:
             await self._client.close()
             self._client = None
 
+    async def check(self) -> CallFailure | None:
+        """None when the API accepts the key and knows the model. One try, free of charge: reads its description."""
+        try:
+            async with asyncio.timeout(self._patience.deadline_s):
+                client = await self._open_client()
+                await client.models.retrieve(self._model)
+        except Exception as error:  # whatever it is, it is the finding
+            return describe_failure(error)
+        return None
+
     async def answer(
-        self, question: str, passages: Sequence[CitablePassage], *, reader_key: str | None = None
+        self, question: str, passages: Sequence[Passage], *, reader_key: str | None = None
     ) -> ClaudeReply:
         """Ask about `passages`. `question` is the tagged and escaped text block of the reader's words.
 
@@ -155,9 +155,7 @@ class ClaudeService:
         )
 
 
-def answer_request(
-    model: str, question: str, passages: Sequence[CitablePassage], reader_key: str | None
-) -> dict[str, Any]:
+def answer_request(model: str, question: str, passages: Sequence[Passage], reader_key: str | None) -> dict[str, Any]:
     """The body of one question: fixed instructions in `system`, passages as citable search results, then
     the reader's words. Thinking is left at the model's default (adaptive); effort low keeps it short."""
     request: dict[str, Any] = {
@@ -181,7 +179,7 @@ def opaque_id(reader_key: str) -> str:
     return blake2b(reader_key.encode(), digest_size=16, person=b"textbook-reader").hexdigest()
 
 
-def _search_result(passage: CitablePassage) -> dict[str, Any]:
+def _search_result(passage: Passage) -> dict[str, Any]:
     return {
         "type": "search_result",
         "source": passage.source,

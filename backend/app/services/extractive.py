@@ -1,0 +1,29 @@
+"""Answers without a model: the book's own words, and a first line that says so. Pure."""
+
+from collections.abc import Sequence
+
+from backend.app.services.citations import CheckedAnswer, Quote
+from backend.app.services.passages import Passage
+
+FIRST_LINE = "No AI model is configured: these are the passages of the book that fit the question, word for word."
+MAX_PASSAGES = 3
+_QUOTE_CHARS = 160  # whole sentences until there are this many
+
+
+def quote_passages(passages: Sequence[Passage]) -> CheckedAnswer | None:
+    """The best three passages, whole; None when there are none."""
+    shown = passages[:MAX_PASSAGES]
+    if not shown:
+        return None
+    parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)
+    quotes = tuple(Quote(passage, _beginning(passage)) for passage in shown)
+    return CheckedAnswer("\n\n".join([FIRST_LINE, *parts]), quotes, dropped=0)
+
+
+def _beginning(passage: Passage) -> str:
+    quote = ""
+    for block in passage.blocks:
+        quote += block
+        if len(quote) >= _QUOTE_CHARS:
+            break
+    return quote.strip()

@@ -1,0 +1,74 @@
+"""Hits -> the passages that one question is answered from: no repetition, within a token budget, cut into the
+blocks that a citation can point at. Pure; knows neither search nor Claude.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from backend.app.models.domain import ScoredChunk
+from backend.app.services.shingles import letters, share, shingles
+from backend.app.textbook.chunker import citation_blocks
+
+MAX_PASSAGE_TOKENS = 2_200
+SAME_TEXT = 0.9  # share of the shorter text's shingles that makes two passages one
+_FRAME_TOKENS = 40  # source, title and the block structure around one passage
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk as it is sent. Joined, `blocks` are the chunk's text."""
+
+    hit: ScoredChunk
+
+    @cached_property
+    def source(self) -> str:
+        """Unique in the book: the position counts its chunks."""
+        chunk = self.hit.chunk
+        return f"book://{chunk.chapter_id}#{chunk.anchor}/chunk-{chunk.position}"
+
+    @cached_property
+    def title(self) -> str:
+        return " > ".join(self.hit.chunk.heading_path)
+
+    @cached_property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(citation_blocks(self.hit.chunk.text))
+
+    @property
+    def text(self) -> str:
+        return self.hit.chunk.text
+
+
+def pack(hits: Iterable[ScoredChunk], max_tokens: int = MAX_PASSAGE_TOKENS) -> tuple[Passage, ...]:
+    """Take hits in the order given while they fit; one that is too large does not stop smaller ones after it.
+
+    A text that (nearly) repeats one already taken is skipped: the same page indexed under two routes must not
+    crowd out the rest.
+    """
+    taken: list[Passage] = []
+    seen: list[frozenset[str]] = []
+    left = max_tokens
+    for hit in hits:
+        passage, marks = Passage(hit), shingles(letters(hit.chunk.text))
+        cost = _FRAME_TOKENS + estimate_tokens(passage.title + passage.source + passage.text)
+        if not marks or cost > left or any(_same(marks, other) for other in seen):
+            continue
+        taken.append(passage)
+        seen.append(marks)
+        left -= cost
+    return tuple(taken)
+
+
+def estimate_tokens(text: str) -> int:
+    """An upper estimate; there is no public tokenizer. 2.5 characters a token for English (the provider's own
+    figure), 2 for the signs and digits that code is full of, 1 for every other script."""
+    plain = sum(character.isascii() and (character.isalpha() or character == " ") for character in text)
+    signs = sum(character.isascii() for character in text) - plain
+    return math.ceil(plain / 2.5 + signs / 2 + (len(text) - plain - signs))
+
+
+def _same(marks: frozenset[str], other: frozenset[str]) -> bool:
+    shorter, longer = sorted((marks, other), key=len)
+    return share(shorter, longer) >= SAME_TEXT
