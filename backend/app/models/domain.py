@@ -12,6 +12,7 @@ UserId = NewType("UserId", int)
 Level = Literal["beginner", "intermediate", "advanced"]
 Hardware = Literal["none", "gpu", "jetson", "robotics"]
 AnswerMode = Literal["claude", "extractive", "refused"]
+"""How a turn is stored. An `Answer` names who answered, also when it refuses, and says beside it if it is grounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +129,17 @@ class ChatTurn:
     sources: tuple[Source, ...]
     mode: AnswerMode
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reader gets. `mode` is who answered ("claude" or "extractive"), also for a refusal; not `grounded`
+    means: no citation held, so `text` is the refusal sentence and there are no sources."""
+
+    text: str
+    sources: tuple[Source, ...]
+    grounded: bool
+    mode: AnswerMode
+    conversation_id: UUID
+    response_time_s: float
+    warning: str | None = None

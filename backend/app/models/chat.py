@@ -1,0 +1,131 @@
+"""Questions and answers as the API speaks them. Unknown fields are ignored: frontends send their own."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from backend.app.models.domain import Answer, ChatTurn, Source
+from backend.app.models.text import SafeText, TrimmedText
+
+MAX_QUESTION_CHARS = 2_000
+
+
+def _text_or_nothing(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+Question = Annotated[TrimmedText, Field(min_length=1, max_length=MAX_QUESTION_CHARS)]
+ConversationId = Annotated[
+    str | None,
+    BeforeValidator(_text_or_nothing),
+    Field(description="The id of an earlier answer, to stay in its thread. Any other value starts a new thread."),
+]
+
+
+class Ask(BaseModel):
+    """A question about the book."""
+
+    question: Question = Field(description="1 to 2,000 characters, any script.", examples=["What is a ROS 2 node?"])
+    selected_text: SafeText | None = Field(
+        None, description="Text marked on the page, without markup; what exceeds 20,000 characters is cut off."
+    )
+    conversation_id: ConversationId = None
+
+
+class AskAboutSelection(BaseModel):
+    """A question about marked text."""
+
+    selected_text: Annotated[TrimmedText, Field(min_length=1)] = Field(
+        description="Text marked on the page; what exceeds 20,000 characters is cut off."
+    )
+    question: Annotated[TrimmedText, Field(max_length=MAX_QUESTION_CHARS)] | None = Field(
+        None, description="Left out or empty: the passage is explained."
+    )
+    conversation_id: ConversationId = None
+
+
+class CitedSource(BaseModel):
+    """A passage that the answer cites."""
+
+    chapter_id: str
+    section: str
+    similarity: float = Field(ge=0, le=1)
+    title: str = Field(description="The chapter's title.")
+    url: str = Field(description="Opens the page at the heading and marks the quote. Relative without SITE_URL.")
+    quote: str = Field(description="Stands in the book word for word.")
+
+    @classmethod
+    def of(cls, source: Source) -> "CitedSource":
+        """From the domain's shape."""
+        return cls(
+            chapter_id=source.chapter_id,
+            section=source.section,
+            similarity=source.similarity,
+            title=source.title,
+            url=source.url,
+            quote=source.quote,
+        )
+
+
+class AnswerOut(BaseModel):
+    """An answer that the book supports, or the sentence that it does not."""
+
+    answer: str
+    sources: list[CitedSource] = Field(description="Only cited passages, in the order of first citation.")
+    response_time: float = Field(description="Seconds.")
+    grounded: bool = Field(description="Whether at least one citation was verified.")
+    mode: Literal["claude", "extractive"] = Field(description="extractive: no AI model is configured.")
+    conversation_id: UUID
+    warning: str | None = Field(None, description="The answer is good, something beside it failed.")
+
+    @classmethod
+    def of(cls, answer: Answer) -> "AnswerOut":
+        """From the domain's shape."""
+        return cls(
+            answer=answer.text,
+            sources=[CitedSource.of(source) for source in answer.sources],
+            response_time=answer.response_time_s,
+            grounded=answer.grounded,
+            mode="extractive" if answer.mode == "extractive" else "claude",
+            conversation_id=answer.conversation_id,
+            warning=answer.warning,
+        )
+
+
+class Turn(BaseModel):
+    """One question of the past."""
+
+    id: int
+    conversation_id: UUID
+    question: str
+    answer: str
+    sources: list[CitedSource]
+    grounded: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, turn: ChatTurn) -> "Turn":
+        """From the domain's shape."""
+        return cls(
+            id=turn.turn_id,
+            conversation_id=turn.conversation_id,
+            question=turn.question,
+            answer=turn.answer,
+            sources=[CitedSource.of(source) for source in turn.sources],
+            grounded=turn.mode != "refused",
+            created_at=turn.created_at,
+        )
+
+
+class History(BaseModel):
+    """The reader's own questions, newest first."""
+
+    history: list[Turn]
+
+
+class Deleted(BaseModel):
+    """How many questions were deleted."""
+
+    deleted: int
