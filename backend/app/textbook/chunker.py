@@ -45,7 +45,8 @@ def chunk_book(book: Book, count_tokens: CountTokens, limit: int = 256) -> list[
     texts = _fitting_texts(units, costs, count_tokens, limit)
     chunks: list[Chunk] = []
     for unit, pieces in zip(units, texts, strict=True):
-        chunks.extend(_chunk(unit, piece, len(chunks) + offset) for offset, piece in enumerate(pieces))
+        # a list first: `extend` over a generator would see its own growth in len(chunks)
+        chunks.extend([_chunk(unit, piece, len(chunks) + offset) for offset, piece in enumerate(pieces)])
     return chunks
 
 
