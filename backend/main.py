@@ -3,7 +3,7 @@
 `uvicorn backend.main:app` works too: the module builds `app` from the environment when it is first asked for.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The only constructor. Services are opened when the server starts, not here."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with open_services(settings) as services:
             await prepare_to_serve(services)
             app.state.services = services
