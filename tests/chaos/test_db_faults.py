@@ -24,6 +24,10 @@ from tests.fixtures.database import public_folder, statements
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chaos]
 
+SELF_SIGNED = [
+    *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+    *("-days", "2", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"),
+]
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -154,12 +158,16 @@ def _pgbouncer(server: EmbeddedPostgres) -> Iterator[int]:
         pass
     socket_folder = (server.cluster / "postmaster.pid").read_text().splitlines()[4]
     with public_folder() as folder:
-        (folder / "users.txt").write_text('"postgres" ""\n')
+        (folder / "users.txt").write_text('"postgres" "secret"\n')
+        subprocess.run(SELF_SIGNED, cwd=folder, check=True, capture_output=True)
         (folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host={socket_folder} port=5432 user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = trust\nauth_file = {folder / 'users.txt'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+            f"auth_type = scram-sha-256\nauth_file = {folder / 'users.txt'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nclient_tls_sslmode = require\n"
+            f"client_tls_key_file = {folder / 'key.pem'}\nclient_tls_cert_file = {folder / 'cert.pem'}\n"
         )
+        (folder / "key.pem").chmod(0o644)
         user = server.cluster.owner() if os.geteuid() == 0 else None
         with (folder / "log").open("w") as log:
             process = subprocess.Popen([str(PGBOUNCER), str(folder / "pgbouncer.ini")], stderr=log, user=user)
@@ -181,13 +189,14 @@ def _until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> 
     pytest.fail(log.read_text())
 
 
-@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed (apt-get install pgbouncer)")
-async def test_everything_works_through_pgbouncer_in_transaction_mode(
+@pytest.mark.skipif(not (PGBOUNCER and shutil.which("openssl")), reason="needs pgbouncer and openssl")
+async def test_everything_works_over_tls_through_pgbouncer_in_transaction_mode(
     postgres_server: EmbeddedPostgres, empty_database_url: str
 ):
     name = empty_database_url.split("/")[3].split("?")[0]
     with _pgbouncer(postgres_server) as port:
-        services = [open_db(f"postgresql://postgres@127.0.0.1:{port}/{name}", threads=4) for _ in range(3)]
+        url = f"postgresql://postgres:secret@127.0.0.1:{port}/{name}?sslmode=require&channel_binding=prefer"
+        services = [open_db(url, threads=4) for _ in range(3)]
         applied = await asyncio.gather(*(service.migrate() for service in services))
         assert sorted(map(len, applied))[:2] == [0, 0]
         reader = await services[0].create_user("a@example.org", "hash", "A", "beginner", "none")
@@ -198,6 +207,13 @@ async def test_everything_works_through_pgbouncer_in_transaction_mode(
                 for _ in range(4)
             ]
             await asyncio.gather(*saves, *(service.find_reader(reader.user_id) for service in services))
+        with statements(empty_database_url) as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert len(cursor.fetchall()) > 0
+        await asyncio.gather(*(service.find_reader(reader.user_id) for service in services for _ in range(4)))
         assert await services[1].delete_turns(reader.user_id) == 240
         for service in services:
             await service.close()
