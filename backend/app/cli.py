@@ -1,0 +1,154 @@
+"""The command line: `python -m backend serve | ingest | ask | migrate | doctor | settings`.
+
+Knows arguments, exit codes and what a terminal shows; the work is done by the services. A failure of ours is one
+line on stderr and an exit code (78 configuration, 2 usage, 1 everything else), never a traceback. Only light
+modules are imported here: a bad configuration is told before anything heavy loads.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from backend.app.errors import AppError, ConfigurationError
+from backend.app.utils.config import Settings, load_settings, settings_table, settings_warnings
+from backend.app.utils.logs import configure_logs
+
+if TYPE_CHECKING:
+    from backend.app.doctor import Check
+
+app = typer.Typer(
+    name="python -m backend",
+    help="Answers questions about a textbook with quotes from it, over HTTP.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command in sys.argv and exit."""
+    try:
+        app()
+    except ConfigurationError as error:
+        typer.echo(configuration_message(error.problems), err=True)
+        sys.exit(error.exit_code)
+    except AppError as error:
+        typer.echo(error.detail, err=True)
+        sys.exit(1)
+
+
+def configuration_message(problems: tuple[str, ...]) -> str:
+    """Every problem with its fix, under one heading."""
+    heading = "The configuration has a problem:" if len(problems) == 1 else f"{len(problems)} problems to fix:"
+    return "\n".join([heading, *(f"  - {problem}" for problem in problems)])
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses one.")] = None,
+) -> None:
+    """Start the HTTP service."""
+    settings = _start(serving=True)
+    from backend.app import serving
+
+    everywhere = "" if settings.environment == "production" else "127.0.0.1"
+    serving.serve(
+        settings,
+        host=host or settings.host or everywhere,
+        port=settings.port if port is None else port,
+    )
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A Docusaurus docs folder, or the project that has one.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a different book that is indexed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read and count; store nothing.")] = False,
+    include_unlisted: Annotated[bool, typer.Option("--include-unlisted", help="Index unlisted pages too.")] = False,
+) -> None:
+    """Read a book and index it; an unchanged book costs nothing."""
+    settings = _start()
+    from backend.app import ingest_command
+
+    if dry_run:
+        work = ingest_command.rehearse_book(settings, path, include_unlisted=include_unlisted)
+    else:
+        work = ingest_command.index_book(settings, path, replace=replace, include_unlisted=include_unlisted)
+    asyncio.run(work)
+
+
+@app.command()
+def ask(question: Annotated[str, typer.Argument(help="The question, in quotes.")]) -> None:
+    """Ask the indexed book one question."""
+    settings = _start()
+    from backend.app.lifespan import open_services
+    from backend.app.services.answer_service import Asked
+
+    async def answer() -> None:
+        async with open_services(settings) as services:
+            found = await services.answers.ask(Asked(question))
+        typer.echo(found.text)
+        for number, source in enumerate(found.sources, start=1):
+            typer.echo(f"\n[{number}] {source.title} > {source.section}\n    {source.url}")
+
+    asyncio.run(answer())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date; safe to run from several processes at once."""
+    settings = _start()
+    from backend.app.lifespan import open_database
+
+    async def apply() -> list[str]:
+        async with open_database(settings) as db:
+            return await db.migrate()
+
+    applied = asyncio.run(apply())
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Check every setting and dependency, and say how to fix what is wrong."""
+    settings = _start(warn=False)
+    from backend.app.doctor import examine
+
+    checks = asyncio.run(examine(settings))
+    listed = json.dumps([asdict(check) for check in checks], indent=2)
+    typer.echo(listed if as_json else "\n".join(map(_line, checks)))
+    if any(check.state == "failed" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default and meaning, as Markdown."""
+    typer.echo(settings_table())
+
+
+def _line(check: "Check") -> str:
+    colour = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "failed": typer.colors.RED}[check.state]
+    line = f"{typer.style(f'{check.state:<8}', fg=colour)} {check.name:<12} {check.detail}"
+    return f"{line}\n{'':<22}-> {check.fix}" if check.fix else line
+
+
+def _start(*, serving: bool = False, warn: bool = True) -> Settings:
+    """Settings and logs. A server logs JSON unless it writes to a terminal; other commands only tell warnings."""
+    settings = load_settings()
+    if serving:
+        configure_logs(as_json=not sys.stdout.isatty(), level=settings.log_level)
+    else:
+        configure_logs(as_json=False, level="WARNING")
+    for warning in settings_warnings(settings) if warn else ():
+        structlog.get_logger(__name__).warning("odd_setting", hint=warning)
+    return settings
