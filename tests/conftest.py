@@ -4,7 +4,13 @@ import importlib.util
 
 import pytest
 
-_PLUGINS = ["tests.fixtures.database", "tests.fixtures.retrieval", "tests.fixtures.claude", "tests.fixtures.app"]
+_PLUGINS = [
+    "tests.fixtures.database",
+    "tests.fixtures.retrieval",
+    "tests.fixtures.claude",
+    "tests.fixtures.app",
+    "tests.fixtures.accounts",
+]
 pytest_plugins = [name for name in _PLUGINS if importlib.util.find_spec(name)]
 
 

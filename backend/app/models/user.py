@@ -43,7 +43,7 @@ def password_weakness(password: str, email: str) -> str | None:
     if len(password) > MAX_PASSWORD_CHARACTERS:
         return f"Use at most {MAX_PASSWORD_CHARACTERS} characters."
     if is_common_password(password):
-        return "This password is one of the first that attackers try. Choose another."
+        return "Choose a less common password: this one is among the first that attackers try."
     own_names = {email.casefold(), email.rpartition("@")[0].casefold()}
     if unicodedata.normalize("NFKC", password).casefold() in own_names:
         return "Choose a password that is not your e-mail address."
