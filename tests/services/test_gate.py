@@ -14,7 +14,17 @@ def test_a_good_cosine_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["IK", "what is IK?", "M(q)q̈", "--symlink-install", "IK کیا ہے؟", "joint angles"]
+    "question",
+    [
+        "IK",
+        "what is IK?",
+        "M(q)q̈",
+        "--symlink-install",
+        "IK کیا ہے؟",
+        "joint angles",
+        "IK kya hai?",
+        "inverse kinematics kaise kaam karti hai",
+    ],
 )
 def test_a_question_whose_words_stand_in_a_passage_passes(question: str) -> None:
     assert is_answerable([hit(IK, dense=0.15, lexical=3.0)], question, 0.30)

@@ -12,7 +12,7 @@ UserId = NewType("UserId", int)
 Level = Literal["beginner", "intermediate", "advanced"]
 Hardware = Literal["none", "gpu", "jetson", "robotics"]
 AnswerMode = Literal["claude", "extractive", "refused"]
-"""How a turn is stored. An `Answer` names who answered, also when it refuses, and says beside it if it is grounded."""
+"""How a turn is stored. An `Answer` names who answered, also when it refuses, and says beside it if it holds."""
 
 
 @dataclass(frozen=True, slots=True)

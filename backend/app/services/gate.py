@@ -14,6 +14,14 @@ from backend.app.textbook.analyzer import terms
 TERM_COVERAGE = 0.6
 """Share of the question's distinct terms that one passage must hold when no cosine speaks for it."""
 
+# Question and grammar words of Urdu in Latin letters: an English book does not hold them, whatever it is about.
+_ROMAN_URDU = frozenset(
+    terms(
+        """aur batao bataen bataiye bhi hai hain hota hoti hote hum iska iski iske kaise kaisay kaam karna karta karti
+        karte karo kare ki kia kis kisi kiya ke ka ko kon konsa kya kyun kyon liye mein mujhe nahi samjhao samjhaen
+        tha thi uska uski wala ya ye yeh"""
+    )
+)
 _LATIN = re.compile(r"[a-z0-9]")
 
 
@@ -35,7 +43,7 @@ def _is_evidence(hit: ScoredChunk, asked: frozenset[str], threshold: float) -> b
 def _asked_terms(question: str) -> frozenset[str]:
     """Distinct terms. In a question that mixes scripts only its Latin terms count: an English book cannot hold
     the others."""
-    found = frozenset(terms(question))
+    found = frozenset(terms(question)) - _ROMAN_URDU
     return frozenset(term for term in found if _LATIN.search(term)) or found
 
 
