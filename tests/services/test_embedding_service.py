@@ -77,7 +77,7 @@ async def test_text_over_the_limit_is_cut_at_it_and_counted(embedder: EmbeddingS
     assert not np.allclose(cut, fits, atol=1e-6)
 
 
-async def test_a_damaged_graph_cache_is_rebuilt(tmp_path: Path) -> None:
+def test_a_damaged_graph_cache_is_rebuilt(tmp_path: Path) -> None:
     weights = checked_weights(weights_folder())
     fresh = OnnxEncoder(weights, tmp_path).encode([QUESTION])
     (cache,) = tmp_path.iterdir()
@@ -89,13 +89,13 @@ async def test_a_damaged_graph_cache_is_rebuilt(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [cache.name]
 
 
-async def test_a_folder_that_cannot_be_written_only_costs_the_cache(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_only_costs_the_cache(tmp_path: Path) -> None:
     in_the_way = tmp_path / "models"
     in_the_way.write_text("a file where the folder should be")
     assert OnnxEncoder(checked_weights(weights_folder()), in_the_way).encode(["a"]).shape == (1, 384)
 
 
-async def test_the_cached_graph_holds_no_weights(tmp_path: Path) -> None:
+def test_the_cached_graph_holds_no_weights(tmp_path: Path) -> None:
     OnnxEncoder(checked_weights(weights_folder()), tmp_path)
     (cache,) = tmp_path.iterdir()
     assert cache.stat().st_size < 50_000
@@ -132,7 +132,7 @@ has_sentence_transformers = importlib.util.find_spec("sentence_transformers") is
 
 @pytest.mark.skipif(has_sentence_transformers, reason="sentence-transformers is installed here")
 def test_a_missing_sentence_transformers_names_the_commands(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="pip install torch .*cpu") as caught:
+    with pytest.raises(ConfigurationError, match=r"pip install torch .*cpu") as caught:
         open_embedder(EmbeddingChoice(tmp_path, "sentence-transformers"))
     assert "pip install sentence-transformers" in str(caught.value)
 

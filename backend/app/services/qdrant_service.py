@@ -63,7 +63,7 @@ class _NoCollection(BookNotIngested):
     """The collection asked for is not there (any more)."""
 
 
-def open_index(settings: SearchSettings) -> "QdrantService":
+def open_index(settings: SearchSettings, *, search_timeout_s: float = SEARCH_TIMEOUT_S) -> "QdrantService":
     """Connects to nothing yet (cluster), or opens the folder (local mode; ~0.5 s, most of it the import).
 
     Raises ConfigurationError when another process has the folder open or it cannot be read.
@@ -72,7 +72,8 @@ def open_index(settings: SearchSettings) -> "QdrantService":
 
     name = settings.qdrant_collection_name
     if settings.qdrant_url is None:
-        return QdrantService(_open_folder(settings.data_dir / "qdrant"), name, local=True)
+        folder = _open_folder(settings.data_dir / "qdrant")
+        return QdrantService(folder, name, local=True, search_timeout_s=search_timeout_s)
     key = settings.qdrant_api_key
     client = AsyncQdrantClient(
         url=settings.qdrant_url,
@@ -80,7 +81,7 @@ def open_index(settings: SearchSettings) -> "QdrantService":
         timeout=WRITE_TIMEOUT_S,  # reads get their own, shorter deadline
         check_compatibility=False,  # would connect here, and print
     )
-    return QdrantService(client, name, local=False)
+    return QdrantService(client, name, local=False, search_timeout_s=search_timeout_s)
 
 
 def _open_folder(folder: Path) -> "AsyncQdrantClient":
@@ -103,12 +104,15 @@ def _open_folder(folder: Path) -> "AsyncQdrantClient":
 class QdrantService:
     """Every method raises SearchUnavailable when Qdrant fails in any way, and BookNotIngested without an index."""
 
-    def __init__(self, client: "AsyncQdrantClient", alias: str, *, local: bool) -> None:
+    def __init__(
+        self, client: "AsyncQdrantClient", alias: str, *, local: bool, search_timeout_s: float = SEARCH_TIMEOUT_S
+    ) -> None:
         from qdrant_client import models
 
         self._client = client
         self._alias = alias
         self._local = local
+        self._search_timeout_s = search_timeout_s
         # Local mode is not safe for overlapping calls: lost points were seen without a lock.
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if local else nullcontext()
         # Exact search: a book is small, and the ranking is then the same everywhere. Local mode is always exact.
@@ -315,7 +319,7 @@ class QdrantService:
         records: list[models.Record] = []
         offset: Any = None
         while True:
-            async with self._calling(WRITE_TIMEOUT_S if vectors else SEARCH_TIMEOUT_S) as client:
+            async with self._calling(WRITE_TIMEOUT_S if vectors else None) as client:
                 page, offset = await client.scroll(
                     name, where, _PAGE, offset=offset, with_payload=fields, with_vectors=[DENSE] if vectors else False
                 )
@@ -324,10 +328,10 @@ class QdrantService:
                 return records
 
     @asynccontextmanager
-    async def _calling(self, timeout_s: float = SEARCH_TIMEOUT_S) -> "AsyncGenerator[AsyncQdrantClient]":
+    async def _calling(self, timeout_s: float | None = None) -> "AsyncGenerator[AsyncQdrantClient]":
         """The client, for one exchange: whatever it raises leaves as one of our failures."""
         try:
-            async with asyncio.timeout(timeout_s), self._turn:
+            async with asyncio.timeout(timeout_s or self._search_timeout_s), self._turn:
                 yield self._client
         except AppError:
             raise
