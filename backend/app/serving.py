@@ -19,7 +19,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from backend.app.errors import ConfigurationError
+from backend.app.errors import ConfigurationError, Unavailable
 from backend.app.lifespan import Services
 from backend.app.utils.config import REPO_ROOT, Settings
 from backend.app.version import NAME
@@ -35,6 +35,8 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     Raises ConfigurationError when the address is taken or a service can never work as configured.
     """
     listener = bind(host, port)
+    if sys.stdout.isatty() and not (settings.qdrant_url or (settings.data_dir / "qdrant").exists()):
+        typer.echo("First start: indexing the sample book takes about half a minute ...")
     with suppress(asyncio.CancelledError), listener:
         asyncio.run(_serve(settings, listener))
 
@@ -86,8 +88,16 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     stop_starting = _cancel_on_signal()
     async with app.router.lifespan_context(app):
+        book = await _describe_book(app.state.services)
         stop_starting.clear()
-        await _Server(app, lambda: _announce(app.state.services, listener)).serve([listener])
+        await _Server(app, lambda: _announce(settings, listener, book)).serve([listener])
+
+
+async def _describe_book(services: Services) -> str:
+    try:
+        return f"{len(await services.db.list_chapters())} chapters, {await services.index.count()} passages"
+    except Unavailable as unavailable:
+        return unavailable.detail
 
 
 def _cancel_on_signal() -> list[asyncio.Task[None]]:
@@ -106,11 +116,11 @@ def _cancel_on_signal() -> list[asyncio.Task[None]]:
     return tasks
 
 
-def _announce(services: Services, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
+def _announce(settings: Settings, listener: socket.socket, book: str) -> None:
     if sys.stdout.isatty():
-        typer.echo(banner(services.settings, url(listener)))
-    _log.info("listening", port=port, environment=services.settings.environment)
+        typer.echo(banner(settings, url(listener), book))
+    else:
+        _log.info("listening", port=listener.getsockname()[1], environment=settings.environment, book=book)
 
 
 def url(listener: socket.socket) -> str:
@@ -121,37 +131,39 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def banner(settings: Settings, address: str) -> str:
-    """What runs, what is a stand-in, and which setting replaces it: a dozen lines for a terminal."""
+def banner(settings: Settings, address: str, book: str) -> str:
+    """What runs, what is a stand-in, and what replaces it: a dozen lines for a terminal."""
     command = _command()
-    embedder = settings.embedding_model.rpartition("/")[2]
-    key = settings.anthropic_api_key
     rows = [
-        ("Database", *_own_or_embedded(settings.database_url, settings.data_dir, "DATABASE_URL=postgresql://...")),
-        ("Search", *_own_or_embedded(settings.qdrant_url, settings.data_dir, "QDRANT_URL=https://...")),
-        ("Embeddings", f"{embedder}, on this machine", "EMBEDDING_BACKEND"),
-        ("Claude", settings.claude_model, "CLAUDE_MODEL")
-        if key
-        else ("Claude", "no key: answers quote the book word for word", "ANTHROPIC_API_KEY=sk-ant-..."),
+        ("Book", book, f"{command} ingest path/to/docs"),
+        ("Database", *_own_or_embedded(settings.database_url, settings.data_dir, "DATABASE_URL")),
+        ("Search", *_own_or_embedded(settings.qdrant_url, settings.data_dir, "QDRANT_URL")),
+        ("Embeddings", f"{settings.embedding_model.rpartition('/')[2]}, on this machine", "EMBEDDING_BACKEND"),
+        ("Claude", _claude(settings), "CLAUDE_MODEL" if settings.anthropic_api_key else "ANTHROPIC_API_KEY"),
         ("Browsers", "pages of " + ", ".join(settings.allowed_origins), "ALLOWED_ORIGINS"),
     ]
     width = max(len(state) for _, state, _ in rows)
-    lines = [f"{NAME}   {address}   (try it: {address}/docs)", ""]
-    lines += [f"  {name:<11} {state:<{width}}   {setting}" for name, state, setting in rows]
-    return "\n".join([
-        *lines,
+    question = """-H 'content-type: application/json' -d '{"question": "What is a ROS 2 node?"}'"""
+    lines = [
+        f"{NAME}   {address}   (API: {address}/docs)",
         "",
-        "  Settings go into .env (see .env.example); check them with:  " + f"{command} doctor",
-        "  Your own book:  " + f"{command} ingest path/to/docs",
-        "  Ask something:  " + f"curl -s {address}/api/chat/ask -H 'content-type: application/json' "
-        """-d '{"question": "What is a ROS 2 node?"}'""",
+        f"  {'':<11} {'now':<{width}}   change with",
+        *(f"  {name:<11} {state:<{width}}   {change}" for name, state, change in rows),
+        "",
+        f"  Settings go into .env (see .env.example). Check them: {command} doctor",
+        f"  Try: curl -s {address}/api/chat/ask {question}",
         "  Stop: Ctrl-C",
         "",
-    ])  # fmt: skip
+    ]
+    return "\n".join(lines)
+
+
+def _claude(settings: Settings) -> str:
+    return settings.claude_model if settings.anthropic_api_key else "no key: answers quote the book word for word"
 
 
 def _own_or_embedded(own: object, data_dir: Path, setting: str) -> tuple[str, str]:
-    return ("your own", setting.partition("=")[0]) if own else (f"embedded, in {_short(data_dir)}", setting)
+    return ("your own" if own else f"embedded, in {_short(data_dir)}"), setting
 
 
 def _command() -> str:

@@ -57,51 +57,60 @@ class Settings(BaseSettings):
 
     # Where it runs
     environment: Annotated[Literal["development", "production"], _folded("lower")] = Field(
-        "development",
+        default="development",
         description="`production` refuses to start with generated or embedded stand-ins instead of using them.",
     )
     host: str | None = Field(
-        None, description="Address to listen on. Default: 127.0.0.1; in production every address, IPv4 and IPv6."
+        default=None,
+        description="Address to listen on. Default: 127.0.0.1; in production every address, IPv4 and IPv6.",
     )
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; hosting platforms set it.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; hosting platforms set it.")
     data_dir: Annotated[Path, AfterValidator(_in_repo)] = Field(
-        Path("data"),
+        default=Path("data"),
         validate_default=True,
         description="Folder of the embedded stores and the generated key, relative to the repository.",
     )
-    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     web_concurrency: int = Field(
-        1, ge=1, description="Must stay 1: rate limits and the embedded stores belong to one process."
+        default=1, ge=1, description="Must stay 1: rate limits and the embedded stores belong to one process."
     )
 
     # Stores
     database_url: Annotated[SecretStr, AfterValidator(checks.check_database_url)] | None = Field(
-        None, description="PostgreSQL, e.g. Neon's connection string. Empty: an embedded server under DATA_DIR."
+        default=None,
+        description="PostgreSQL, e.g. Neon's connection string. Empty: an embedded server under DATA_DIR.",
     )
     database_threads: int = Field(
-        2, ge=1, le=32, description="Threads that each own one database connection; 8-16 for a distant database."
+        default=2,
+        ge=1,
+        le=32,
+        description="Threads that each own one database connection; 8-16 for a distant database.",
     )
     qdrant_url: HttpUrl | None = Field(
-        None, description="Qdrant server or Qdrant Cloud cluster. Empty: embedded vectors under DATA_DIR."
+        default=None, description="Qdrant server or Qdrant Cloud cluster. Empty: embedded vectors under DATA_DIR."
     )
-    qdrant_api_key: ApiKey | None = Field(None, description="Key of the Qdrant Cloud cluster.")
+    qdrant_api_key: ApiKey | None = Field(default=None, description="Key of the Qdrant Cloud cluster.")
     qdrant_collection_name: str = Field(
-        "textbook_chunks", pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Name under which the book is indexed."
+        default="textbook_chunks",
+        pattern=r"^[A-Za-z0-9_.-]{1,100}$",
+        description="Name under which the book is indexed.",
     )
 
     # Claude
     anthropic_api_key: ApiKey | None = Field(
-        None, description="Key of the Claude API. Empty: answers quote the book word for word and say so."
+        default=None, description="Key of the Claude API. Empty: answers quote the book word for word and say so."
     )
     anthropic_base_url: HttpUrl | None = Field(
-        None, description="Another address for the Claude API, e.g. a proxy. Empty: Anthropic's own."
+        default=None, description="Another address for the Claude API, e.g. a proxy. Empty: Anthropic's own."
     )
-    claude_model: str = Field("claude-haiku-5-5", min_length=1, description="Model that answers questions.")
+    claude_model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model that answers questions.")
     claude_translation_model: str = Field(
-        "claude-sonnet-5-5", min_length=1, description="Reserved: model for translations, which are not built yet."
+        default="claude-sonnet-5-5",
+        min_length=1,
+        description="Reserved: model for translations, which are not built yet.",
     )
     daily_budget_usd: Decimal = Field(
-        Decimal(10), gt=0, description="Reserved: dollars a day for Claude; nothing enforces it yet."
+        default=Decimal(10), gt=0, description="Reserved: dollars a day for Claude; nothing enforces it yet."
     )
 
     # Accounts and browsers
@@ -109,46 +118,46 @@ class Settings(BaseSettings):
         default_factory=new_secret,
         description="Signs login tokens, at least 32 bytes. Outside production one is made and kept in DATA_DIR.",
     )
-    algorithm: Literal["HS256"] = Field("HS256", description="Signature of login tokens; only HS256.")
+    algorithm: Literal["HS256"] = Field(default="HS256", description="Signature of login tokens; only HS256.")
     access_token_expire_minutes: int = Field(
-        10080, ge=1, le=525600, description="Life of a login token in minutes (10080 = 7 days)."
+        default=10080, ge=1, le=525600, description="Life of a login token in minutes (10080 = 7 days)."
     )
     allowed_origins: Origins = Field(
-        ("http://localhost:3000", "http://localhost:3001"),
+        default=("http://localhost:3000", "http://localhost:3001"),
         description="Origins whose pages may call this API (CORS), separated by commas.",
     )
     site_url: HttpUrl | None = Field(
-        None, description="Where the book is published, with its base path; sources link there."
+        default=None, description="Where the book is published, with its base path; sources link there."
     )
 
     # Limits
     rate_limit_questions_per_hour: int = Field(
-        20, ge=1, description="Reserved: questions per reader and hour; not enforced yet."
+        default=20, ge=1, description="Reserved: questions per reader and hour; not enforced yet."
     )
     rate_limit_translations_per_day: int = Field(
-        5, ge=1, description="Reserved: translated chapters per reader and day; not enforced yet."
+        default=5, ge=1, description="Reserved: translated chapters per reader and day; not enforced yet."
     )
     rate_limit_personalizations_per_day: int = Field(
-        5, ge=1, description="Reserved: adapted chapters per reader and day; not enforced yet."
+        default=5, ge=1, description="Reserved: adapted chapters per reader and day; not enforced yet."
     )
     rate_limit_storage: Annotated[Literal["memory"], _folded("lower")] = Field(
-        "memory", description="Reserved: where rate limits are counted; only `memory`."
+        default="memory", description="Reserved: where rate limits are counted; only `memory`."
     )
     trusted_proxy_hops: int = Field(
-        0, ge=0, le=10, description="Reserved: proxies in front, counted from the right of X-Forwarded-For."
+        default=0, ge=0, le=10, description="Reserved: proxies in front, counted from the right of X-Forwarded-For."
     )
 
     # Retrieval
     embedding_backend: Annotated[Literal["onnx", "sentence-transformers"], _folded("lower")] = Field(
-        "onnx", description="`onnx` runs all-MiniLM-L6-v2 without torch; `sentence-transformers` any model."
+        default="onnx", description="`onnx` runs all-MiniLM-L6-v2 without torch; `sentence-transformers` any model."
     )
     embedding_model: str = Field(
-        "sentence-transformers/all-MiniLM-L6-v2",
+        default="sentence-transformers/all-MiniLM-L6-v2",
         min_length=1,
         description="Model of the sentence-transformers backend.",
     )
     retrieval_threshold: float = Field(
-        0.30, ge=0, le=1, description="Passages less similar than this are never shown to the model."
+        default=0.30, ge=0, le=1, description="Passages less similar than this are never shown to the model."
     )
 
     @classmethod
