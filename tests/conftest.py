@@ -1,20 +1,24 @@
 """Fixtures that every test may use; each lives with the thing it starts."""
 
-import importlib.util
-
 import pytest
+import structlog
 
-_PLUGINS = [
+pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.retrieval",
     "tests.fixtures.claude",
     "tests.fixtures.app",
     "tests.fixtures.accounts",
 ]
-pytest_plugins = [name for name in _PLUGINS if importlib.util.find_spec(name)]
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_go_where_pytest_captures_them() -> None:
+    """structlog would print beside pytest's own lines; through the standard library a failing test shows its logs."""
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger)
