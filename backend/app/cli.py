@@ -7,6 +7,7 @@ modules are imported here: a bad configuration is told before anything heavy loa
 
 import asyncio
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command in sys.argv and exit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an exception closes what a command has started
     try:
         app()
     except ConfigurationError as error:

@@ -7,13 +7,13 @@ services as the server does.
 import asyncio
 import gc
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from backend.app.errors import Unavailable
+from backend.app.errors import ConfigurationError, Unavailable
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
@@ -83,12 +83,18 @@ async def open_database(settings: Settings) -> AsyncGenerator[DBService]:
         if settings.database_url:
             dsn = settings.database_url.get_secret_value()
         else:
-            server = await asyncio.to_thread(EmbeddedPostgres.start, settings.data_dir)
-            stack.push_async_callback(asyncio.to_thread, server.stop)
-            dsn = server.dsn
+            starting = asyncio.ensure_future(asyncio.to_thread(EmbeddedPostgres.start, settings.data_dir))
+            stack.push_async_callback(_stop_started, starting)
+            dsn = (await asyncio.shield(starting)).dsn
         db = open_db(dsn, threads=settings.database_threads)
         stack.push_async_callback(db.close)
         yield db
+
+
+async def _stop_started(starting: asyncio.Future[EmbeddedPostgres]) -> None:
+    """Also when a signal came while it was starting: the thread that starts it cannot be interrupted."""
+    with suppress(ConfigurationError):  # it did not start, which has been told
+        await asyncio.to_thread((await starting).stop)
 
 
 async def prepare_to_serve(services: Services) -> None:
