@@ -150,19 +150,18 @@ def _joined(path: Sequence[str]) -> str:
 def _short_path(path: tuple[str, ...], budget: int, costs: TokenCosts) -> tuple[str, ...]:
     """The path within `budget` word pieces: levels from the middle give way to one "…", then words of the middle of
     the longest name. The chapter's title stays first, the section's own name last."""
-    while costs.cost(_joined(path)) > budget and len(path) > 3:
-        middle = len(path) // 2
-        kept = [*path[:middle], _CUT, *path[middle + 1 :]]
-        path = tuple(name for at, name in enumerate(kept) if name != _CUT or kept[at - 1] != _CUT)
-        if len(path) == 3 or path.count(_CUT) == len(path) - 2:
+    names, shown = list(path), path
+    while costs.cost(_joined(shown)) > budget and len(names) > 2:
+        gap = len(names) // 2
+        del names[gap]
+        shown = (*names[:gap], _CUT, *names[gap:])
+    while costs.cost(_joined(shown)) > budget:
+        longest = max(range(len(shown)), key=lambda at: costs.cost(shown[at]))
+        shorter = _cut_middle(shown[longest])
+        if shorter == shown[longest]:
             break
-    while costs.cost(_joined(path)) > budget:
-        longest = max(range(len(path)), key=lambda at: (costs.cost(path[at]), -at))
-        shorter = _cut_middle(path[longest])
-        path = (*path[:longest], shorter, *path[longest + 1 :])
-        if shorter == _CUT:
-            break
-    return path
+        shown = (*shown[:longest], shorter, *shown[longest + 1 :])
+    return shown
 
 
 def _cut_middle(name: str) -> str:

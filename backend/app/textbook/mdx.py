@@ -98,16 +98,21 @@ class _Cleaner:
     in_heading: bool = False
     muted: int = 0  # level of the "Answers" heading whose body is being dropped
     output: list[str] = field(default_factory=list[str])
-    current: str = ""  # what the current output line holds
+    fresh: bool = True  # the line that is being written holds only spaces and quote marks
+    last: str = "\n"  # the last character written
     open_tabs: list[int] = field(default_factory=list[int])
     tabs: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     jsx_headings: dict[int, str] = field(default_factory=dict[int, str])
     unclosed: set[str] = field(default_factory=set[str])
     no_span: dict[int, int] = field(default_factory=dict[int, int])
     scanner: Scanner = field(init=False)
+    last_comment: int = field(init=False)  # where the last comment ends: no search goes on behind it
+    last_formula: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.scanner = Scanner(self.source)
+        self.last_comment = self.source.rfind("-->")
+        self.last_formula = self.source.rfind("$$")
 
     def run(self) -> CleanPage:
         while self.position < len(self.source):
@@ -125,17 +130,14 @@ class _Cleaner:
             return
         self.output.append(text)
         self.line += text.count("\n")
-        cut = text.rfind("\n")
-        self.current = text[cut + 1 :] if cut >= 0 else self.current + text
+        self.fresh = not text[text.rfind("\n") + 1 :].strip(" \t>") and (self.fresh or "\n" in text)
+        self.last = text[-1]
 
     def _skip_to(self, position: int) -> None:
         """Leave out the source up to `position`: what stood there separates like a blank line."""
         self.position = position
-        self._emit("\n" if not self.current.strip() else "\n\n")
+        self._emit("\n" if self.fresh else "\n\n")
         self.after_break = True
-
-    def _at_line_start(self) -> bool:
-        return not self.current.strip(" \t>")
 
     # -- whole lines
 
@@ -173,9 +175,9 @@ class _Cleaner:
 
     def _math(self) -> bool:
         match = _MATH.match(self.source, self.position)
-        close = self.source.find("$$", match.end()) if match else -1
-        if close < 0:
+        if match is None or match.end() > self.last_formula:
             return False
+        close = self.source.find("$$", match.end())
         end = self._line_end(close)
         self._emit(self.source[self.position : end])
         self.position = end
@@ -221,7 +223,7 @@ class _Cleaner:
             if special is None:
                 break
             if special.group() == "\n":
-                self.after_break = not self.current.strip()
+                self.after_break = self.fresh
                 self._emit("\n")
                 self.position += 1
                 break
@@ -276,7 +278,7 @@ class _Cleaner:
     def _angle(self) -> None:
         if self.source.startswith("<!--", self.position):
             keeps_id = self.in_heading and _HEADING_ID.match(self.source, self.position)
-            close = self.source.find("-->", self.position)
+            close = self.source.find("-->", self.position) if self.position < self.last_comment else -1
             if close >= 0 and not keeps_id:
                 self.position = close + 3
                 return
@@ -300,7 +302,7 @@ class _Cleaner:
         elif string := _STRING.fullmatch(code):
             self.position = end
             self._emit_text(next(text for text in string.groups() if text is not None) or " ")
-        elif self._at_line_start() and not self.source[end : self._line_end(end)].strip():
+        elif self.fresh and not self.source[end : self._line_end(end)].strip():
             self._skip_to(end)
         elif "\n\n" in code:
             self._take(self.position + 1)
@@ -312,7 +314,7 @@ class _Cleaner:
 
     def _emit_text(self, text: str) -> None:
         """Text that the page shows literally: it must not turn into a heading by standing at a line's start."""
-        hash_first = self._at_line_start() and text.lstrip().startswith("#")
+        hash_first = self.fresh and text.lstrip().startswith("#")
         self._emit("\\" + text.lstrip() if hash_first else text)
 
     # -- tags
@@ -324,22 +326,22 @@ class _Cleaner:
         if tag.name == "Tabs" and not tag.alone:
             self._mark_tabs(tag)
         level = re.fullmatch(r"h([1-6])", tag.name)
-        if level and opens and self._at_line_start() and _JSX_HEADING_REST.match(self.source, tag.end):
+        if level and opens and self.fresh and _JSX_HEADING_REST.match(self.source, tag.end):
             self.jsx_headings[self.line] = tag.attributes.get("id", "")
             self._emit("#" * int(level[1]) + " ")
-        elif opens and (label := _visible_label(tag)) and self._at_line_start():
+        elif opens and (label := _visible_label(tag)) and self.fresh:
             self._emit(label + "\n\n")
         elif tag.name in _BLOCK_ELEMENTS and not self.in_heading:
             self._separate(tag.end)
         rest = self.source[tag.end : tag.end + 80].lstrip(" \t")
         self.position = tag.end
-        if self._at_line_start() and rest.startswith("#"):
+        if self.fresh and rest.startswith("#"):
             self._emit("\\")
             self.position = self.source.index("#", tag.end)
         return None
 
     def _separate(self, following: int) -> None:
-        if self.current and not self.current[-1].isspace() and not self.source[following : following + 1].isspace():
+        if not self.last.isspace() and not self.source[following : following + 1].isspace():
             self._emit(" ")
 
     def _mark_tabs(self, tag: Tag) -> None:

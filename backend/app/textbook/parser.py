@@ -35,6 +35,7 @@ _COMMENT_ID = re.compile(r"\s*(?:\{\s*/\*\s*#([^\s}]+)\s*\*/\s*\}|<!--\s*#([^\s>
 _CODE_TITLE = re.compile(r"""\btitle=(?:"([^"]*)"|'([^']*)')""")
 _FOOTNOTE_MARK = re.compile(r"\[\^[^\]\s]{1,100}\]:?")
 _INLINE_SLICE = 4_000  # characters given to the inline parser at once: some of its rules are quadratic
+_MOST_BRACKETS = 100  # in one slice: more is no prose, and the search for link ends is cubic
 
 
 def _markdown() -> MarkdownIt:
@@ -167,6 +168,9 @@ def inline_text(content: str, references: dict[str, Any] | None = None, *, alt: 
     """Inline Markdown without its markup. With `alt`, images count by their alternative text (as for anchors)."""
     parts: list[str] = []
     for piece in _slices(content):
+        if piece.count("[") > _MOST_BRACKETS:
+            parts.append(piece)
+            continue
         tokens: list[Token] = []
         _MARKDOWN.inline.parse(piece, _MARKDOWN, {} if references is None else references, tokens)
         parts.extend(_visible(tokens, alt))

@@ -12,7 +12,8 @@ from backend.app.textbook.parser import TextBlock, parse_blocks, split_lines
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 _SENTENCE_END = re.compile(
-    r"[.!?…]+[\"')\]”’»*_]*\s+|[۔؟。！？]+[\"')\]”’»*_]*\s*|\n[ \t>]*(?=(?:[-*+]|\d{1,9}[.)])[ \t])"
+    r"(?<![.!?…])[.!?…]{1,8}[\"')\]”’»*_]{0,8}\s+|[۔؟。！？]+[\"')\]”’»*_]{0,8}\s*"
+    r"|\n[ \t>]*(?=(?:[-*+]|\d{1,9}[.)])[ \t])"
 )
 _PROTECTED = re.compile(
     r"`[^`\n]{1,300}`|\$(?![\s$])[^$\n]{1,300}\$(?!\d)|!?\[[^\[\]\n]{0,300}\]\([^()\n]{0,600}\)|https?://\S{1,500}"
