@@ -2,8 +2,8 @@
 
 import pytest
 
+from backend.app.services.normalised_text import letters, words
 from backend.app.services.selection import find_marked_chunks, search_words, trim_selection
-from backend.app.services.shingles import letters, share, shingles
 from tests.fakes.book import NODE, TOPIC, chunk
 
 SERVICE = (
@@ -75,9 +75,10 @@ def test_the_search_reads_the_beginning() -> None:
     assert len(search_words("word " * 500).split()) == 200
 
 
-def test_shares_of_shingles() -> None:
-    assert shingles("") == frozenset()
-    assert shingles("short") == {"short"}
-    assert share(shingles("a" * 30), shingles("a" * 40)) == 1.0
-    assert share(frozenset(), shingles("a")) == 0.0
+def test_copies_of_a_text_are_told_by_letters_and_words() -> None:
     assert letters("Ｎode_1: مرحبا!") == "node1مرحبا"
+    assert words("Node_1, (two)") == " node 1 two "
+
+
+def test_a_sentence_across_two_chunks_is_found() -> None:
+    assert positions(NODE[-30:] + "Topics" + TOPIC[:40]) == [3, 4]

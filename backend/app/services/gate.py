@@ -27,7 +27,8 @@ _LATIN = re.compile(r"[a-z0-9]")
 
 def is_answerable(hits: Iterable[ScoredChunk], question: str, threshold: float) -> bool:
     """One good piece of evidence is enough: a cosine of `threshold`, or a passage that holds the question's words."""
-    return bool(relevant(hits, [question], threshold))
+    found = list(hits)
+    return any(hit.dense >= threshold for hit in found) or bool(relevant(found, [question], threshold))
 
 
 def relevant(hits: Iterable[ScoredChunk], questions: Iterable[str], threshold: float) -> list[ScoredChunk]:

@@ -5,14 +5,15 @@ blocks that a citation can point at. Pure; knows neither search nor Claude.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from backend.app.models.domain import ScoredChunk
-from backend.app.services.shingles import letters, share, shingles
+from backend.app.services.normalised_text import words
 from backend.app.textbook.chunker import citation_blocks
 
 MAX_PASSAGE_TOKENS = 2_200
-SAME_TEXT = 0.9  # share of the shorter text's shingles that makes two passages one
+SAME_TEXT = 0.9  # share of the shorter text's pairs of words that makes two passages one
+_SIGNS = bytes(code for code in range(128) if not (chr(code).isalpha() or chr(code) == " "))
 _FRAME_TOKENS = 40  # source, title and the block structure around one passage
 
 
@@ -34,7 +35,7 @@ class Passage:
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
-        return tuple(citation_blocks(self.hit.chunk.text))
+        return _blocks(self.hit.chunk.text)
 
     @property
     def text(self) -> str:
@@ -48,10 +49,10 @@ def pack(hits: Iterable[ScoredChunk], max_tokens: int = MAX_PASSAGE_TOKENS) -> t
     crowd out the rest.
     """
     taken: list[Passage] = []
-    seen: list[frozenset[str]] = []
+    seen: list[frozenset[tuple[str, str]]] = []
     left = max_tokens
     for hit in hits:
-        passage, marks = Passage(hit), shingles(letters(hit.chunk.text))
+        passage, marks = Passage(hit), _word_pairs(hit.chunk.text)
         cost = _FRAME_TOKENS + estimate_tokens(passage.title + passage.source + passage.text)
         if not marks or cost > left or any(_same(marks, other) for other in seen):
             continue
@@ -64,11 +65,22 @@ def pack(hits: Iterable[ScoredChunk], max_tokens: int = MAX_PASSAGE_TOKENS) -> t
 def estimate_tokens(text: str) -> int:
     """An upper estimate; there is no public tokenizer. 2.5 characters a token for English (the provider's own
     figure), 2 for the signs and digits that code is full of, 1 for every other script."""
-    plain = sum(character.isascii() and (character.isalpha() or character == " ") for character in text)
-    signs = sum(character.isascii() for character in text) - plain
-    return math.ceil(plain / 2.5 + signs / 2 + (len(text) - plain - signs))
+    basic = text.encode("ascii", "ignore")
+    plain = len(basic.translate(None, _SIGNS))
+    return math.ceil(plain / 2.5 + (len(basic) - plain) / 2 + (len(text) - len(basic)))
 
 
-def _same(marks: frozenset[str], other: frozenset[str]) -> bool:
-    shorter, longer = sorted((marks, other), key=len)
-    return share(shorter, longer) >= SAME_TEXT
+@lru_cache(maxsize=1_000)
+def _blocks(text: str) -> tuple[str, ...]:
+    """Remembered: it parses Markdown, ~0.5 ms a passage, and the same passages answer many questions."""
+    return tuple(citation_blocks(text))
+
+
+def _word_pairs(text: str) -> frozenset[tuple[str, str]]:
+    """Neighbouring words; the first and last are each a pair with nothing. Empty for a text without words."""
+    found = words(text).split()
+    return frozenset(zip(["", *found], [*found, ""], strict=True)) if found else frozenset()
+
+
+def _same(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
+    return len(one & other) >= SAME_TEXT * min(len(one), len(other))

@@ -1,20 +1,26 @@
 """Text that a reader marked on a page: is it the book, and which chunks does it cover? Pure.
 
 Without this check anyone could hand in any text as "the book" and have it explained, at the owner's expense.
+
+Compared by runs of letters (shingles), not of words: the text a browser hands over (`textContent`) glues the last
+word of a paragraph to the first of the next.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 from backend.app.models.domain import Chunk
-from backend.app.services.shingles import SHINGLE_CHARS, letters, share, shingles, words
+from backend.app.services.normalised_text import letters, words
 from backend.app.textbook.parser import plain_text
 
 MAX_SELECTION_CHARS = 20_000
 CONTAINED = 0.9
 """Share of the selection that must stand in the chapter: a page's text as the browser gives it also holds labels
 of tabs, copies of formulas and the like."""
-_COVERED_SHINGLES = 10  # a run of 33 letters in common, or all of a shorter text
+_SHINGLE = 24  # letters: about five English words
+_STRIDE = 4  # letters from one probe of the selection to the next
+_COVERING_PROBES = 2  # the selection holds at least 16 letters of the chunk
 _SEARCH_WORDS = 200  # about what the embedder reads
 
 
@@ -33,18 +39,23 @@ def find_marked_chunks(selection: str, chapter: Sequence[Chunk]) -> list[Chunk]:
     A selection shorter than a shingle counts when its words stand in one chunk, side by side.
     """
     squashed = letters(selection)
-    if len(squashed) < SHINGLE_CHARS:
+    if len(squashed) < _SHINGLE:
         return [chunk for chunk in chapter if squashed and words(selection) in _page_words(_shown(chunk))]
-    marked = shingles(squashed)
-    whole = shingles("".join(letters(_page_text(_shown(chunk))) for chunk in chapter))
-    if share(marked, whole) < CONTAINED:
+    pages = [_page_letters(_shown(chunk)) for chunk in chapter]
+    probes = range(0, len(squashed) - _SHINGLE + 1, _STRIDE)
+    places = _places("".join(pages))
+    found = [place for at in probes if (place := places.get(squashed[at : at + _SHINGLE])) is not None]
+    if not found or len(found) < CONTAINED * len(probes):
         return []
-    return [chunk for chunk in chapter if _covers(marked, chunk)]
+    owners = [number for number, page in enumerate(pages) for _ in page]
+    covered = Counter(owners[place + _SHINGLE // 2] for place in found)
+    needed = min(_COVERING_PROBES, max(covered.values()))
+    return [chunk for number, chunk in enumerate(chapter) if covered[number] >= needed]
 
 
-def _covers(marked: frozenset[str], chunk: Chunk) -> bool:
-    own = shingles(letters(_page_text(_shown(chunk))))
-    return bool(own) and len(own & marked) >= min(_COVERED_SHINGLES, len(own), len(marked))
+def _places(text: str) -> dict[str, int]:
+    """Each shingle of the text with the place where it begins."""
+    return {text[start : start + _SHINGLE]: start for start in range(len(text) - _SHINGLE + 1)}
 
 
 def _shown(chunk: Chunk) -> str:
@@ -53,10 +64,11 @@ def _shown(chunk: Chunk) -> str:
 
 
 @lru_cache(maxsize=2_000)
-def _page_text(markdown: str) -> str:
+def _page_letters(markdown: str) -> str:
     """Remembered: parsing a chapter's Markdown takes tens of milliseconds, and readers mark the same chapters."""
-    return plain_text(markdown)
+    return letters(plain_text(markdown))
 
 
+@lru_cache(maxsize=2_000)
 def _page_words(markdown: str) -> str:
-    return words(_page_text(markdown))
+    return words(plain_text(markdown))
