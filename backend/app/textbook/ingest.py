@@ -28,6 +28,7 @@ Progress = Callable[[int, int], None]
 _EMBED_BATCH = 16  # questions that arrive meanwhile wait for one batch at most
 _WRITE_BATCH = 64
 _SELF_TEST_QUESTIONS = 3
+_READ_FOR_AN_ANSWER = 5  # neighbouring sections on one subject may come first
 
 
 class Embedder(Protocol):
@@ -67,7 +68,8 @@ class ChapterStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AskedBack:
-    """A heading of the book asked as a question; `found` is the best hit's link, `right` if it is the heading's."""
+    """A heading of the book asked as a question; `right` when its section is among the first five hits: then `found`
+    is its link, else the best hit's."""
 
     question: str
     expected: str
@@ -219,9 +221,10 @@ async def _ask_back(chunks: Sequence[Chunk], embedder: Embedder, index: Index) -
     asked: list[AskedBack] = []
     for chunk in (named[i] for i in sorted(spread)):
         question = " ".join(chunk.heading_path)
-        hits = await index.search((await embedder.embed([question]))[0], question, limit=1)
-        found = _link(hits[0].chunk) if hits else ""
-        asked.append(AskedBack(question, _link(chunk), found, found == _link(chunk)))
+        hits = await index.search((await embedder.embed([question]))[0], question, limit=_READ_FOR_AN_ANSWER)
+        links = [_link(hit.chunk) for hit in hits]
+        right = _link(chunk) in links
+        asked.append(AskedBack(question, _link(chunk), _link(chunk) if right else links[0], right))
     return tuple(asked)
 
 
