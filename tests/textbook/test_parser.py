@@ -81,6 +81,14 @@ def test_program_text_goes_and_visible_words_stay() -> None:
     assert "link a < b" in words
 
 
+@pytest.mark.parametrize(
+    "heading", ["## Setup {#NO}", "## Setup {/* #NO */}", "## Setup <!-- #NO -->", "Setup {#NO}\n---"]
+)
+def test_a_headings_explicit_id_is_an_anchor_and_no_word(heading: str) -> None:
+    assert [found.anchor for found in parse_headings(heading)] == ["NO"]
+    assert plain_text(heading) == "Setup"
+
+
 def test_sections_link_to_the_nearest_heading_that_is_visible() -> None:
     page = (
         "Intro.\n\n## Setup\n\n<Tabs>\n<TabItem label='A'>\n\n### Inside\n\nText.\n\n</TabItem>\n</Tabs>\n\n"

@@ -150,9 +150,11 @@ def plain_text(markdown: str) -> str:
     tokens, environment = _tokens(text)
     references: dict[str, Any] = environment
     parts: list[str] = []
-    for token in tokens:
+    for position, token in enumerate(tokens):
         if token.type == "inline":
-            parts.append(_FOOTNOTE_MARK.sub("", inline_text(token.content, references)))
+            in_heading = position > 0 and tokens[position - 1].type == "heading_open"
+            content = _without_id(token.content)[0] if in_heading else token.content
+            parts.append(_FOOTNOTE_MARK.sub("", inline_text(content, references)))
         elif token.type == "fence":
             title = _CODE_TITLE.search(token.info)
             parts.append(f"{title[1] or title[2]}\n{token.content}" if title else token.content)
