@@ -1,6 +1,7 @@
 """The Docusaurus frontend that exists today is served unchanged: each call it makes, as it makes it.
 
-It has no cookies, sends `Bearer null` before login, puts `detail` on the page as it is, and reads the fields asserted here.
+It has no cookies, sends `Bearer null` before login, puts `detail` on the page as it is, and reads the fields
+asserted here.
 """
 
 import httpx2
@@ -65,7 +66,7 @@ def test_signup_answers_the_original_fields_and_the_reader(client: httpx2.Client
     assert body["token_type"] == "bearer"
 
 
-def test_a_six_letter_password_that_its_form_lets_through_is_explained_in_one_sentence(client: httpx2.Client) -> None:
+def test_a_six_letter_password_that_its_form_lets_through_is_explained(client: httpx2.Client) -> None:
     response = client.post("/api/auth/signup", json=SIGNUP | {"password": "abcde1"})
     assert response.status_code == 422
     assert "8 characters" in response.json()["detail"]
@@ -109,7 +110,7 @@ def test_its_other_pages_find_what_they_call(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/personalize/chapter", "/api/translate/chapter"])
-def test_chapter_calls_that_are_not_built_yet_fail_with_a_detail_it_can_show(client: httpx2.Client, path: str) -> None:
+def test_chapter_calls_not_built_yet_fail_with_a_detail_it_can_show(client: httpx2.Client, path: str) -> None:
     body = {"chapter_id": "custom-1", "chapter_content": "# A chapter", "target_language": "ur"}
     response = client.post(path, json=body, headers={"Authorization": "Bearer null"})
     assert response.status_code == 404
