@@ -12,9 +12,9 @@ from tests.fixtures.database import statements
 pytestmark = pytest.mark.anyio
 
 
-async def refusal(accounts: httpx2.AsyncClient, form: dict[str, Any], field: str) -> str:
+async def refusal(edge: httpx2.AsyncClient, form: dict[str, Any], field: str) -> str:
     """Sign up with `form`, which must be refused because of `field` -> the `detail`."""
-    response = await accounts.post("/api/auth/signup", content=json.dumps(form), headers=JSON)
+    response = await edge.post("/api/auth/signup", content=json.dumps(form), headers=JSON)
     assert response.status_code == 422, response.text
     assert field in [error["field"] for error in response.json()["errors"]]
     assert isinstance(response.json()["detail"], str)
@@ -88,8 +88,8 @@ async def test_different_addresses_are_different_accounts(
         None, 7, ["a@example.com"],
     ],
 )  # fmt: skip
-async def test_what_is_no_address_is_refused(accounts: httpx2.AsyncClient, email: object) -> None:
-    detail = await refusal(accounts, signup_form() | {"email": email}, "email")
+async def test_what_is_no_address_is_refused(edge: httpx2.AsyncClient, email: object) -> None:
+    detail = await refusal(edge, signup_form() | {"email": email}, "email")
     assert detail.startswith("email: ")
     assert len(detail) < 300
 
@@ -131,17 +131,15 @@ async def test_a_password_is_kept_exactly_as_it_was_typed(accounts: httpx2.Async
         ("half \ud83e of a robot", "surrogate"),
     ],
 )
-async def test_a_password_is_refused_with_one_sentence(
-    accounts: httpx2.AsyncClient, password: str, says: str
-) -> None:
-    detail = await refusal(accounts, signup_form("Sana.Mirza@example.com", password=password), "password")
+async def test_a_password_is_refused_with_one_sentence(edge: httpx2.AsyncClient, password: str, says: str) -> None:
+    detail = await refusal(edge, signup_form("Sana.Mirza@example.com", password=password), "password")
     assert says in detail
     assert detail.count(". ") == 0
     assert len(detail) < 150
 
 
-async def test_a_weak_password_is_told_even_when_the_address_is_wrong_too(accounts: httpx2.AsyncClient) -> None:
-    detail = await refusal(accounts, signup_form("nowhere", password="short"), "password")
+async def test_a_weak_password_is_told_even_when_the_address_is_wrong_too(edge: httpx2.AsyncClient) -> None:
+    detail = await refusal(edge, signup_form("nowhere", password="short"), "password")
     assert "email: Not a valid e-mail address." in detail
     assert "password: Use at least 8 characters." in detail
 
@@ -152,10 +150,10 @@ TEXT_FIELDS = ["email", "password", "name", "programming_level", "hardware"]
 @pytest.mark.parametrize("field", TEXT_FIELDS)
 @pytest.mark.parametrize("character", ["\0", chr(0xD800), chr(0xDFFF)])
 async def test_nul_and_halves_of_characters_are_refused_in_every_field(
-    accounts: httpx2.AsyncClient, field: str, character: str
+    edge: httpx2.AsyncClient, field: str, character: str
 ) -> None:
     form = signup_form()
-    await refusal(accounts, form | {field: form[field] + character}, field)
+    await refusal(edge, form | {field: form[field] + character}, field)
 
 
 @pytest.mark.parametrize("field", ["name", "programming_level", "hardware"])
@@ -167,8 +165,8 @@ async def test_nul_is_refused_in_settings_too(accounts: httpx2.AsyncClient, fiel
 
 @pytest.mark.parametrize("field", TEXT_FIELDS)
 @pytest.mark.parametrize("value", [7, True, 1.5, [], ["a"], {"a": "b"}, None])
-async def test_only_text_is_text(accounts: httpx2.AsyncClient, field: str, value: object) -> None:
-    await refusal(accounts, signup_form() | {field: value}, field)
+async def test_only_text_is_text(edge: httpx2.AsyncClient, field: str, value: object) -> None:
+    await refusal(edge, signup_form() | {field: value}, field)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +176,8 @@ async def test_a_name_comes_back_as_it_was_typed_but_trimmed(accounts: httpx2.As
     assert (await sign_up(accounts, name=name))["name"] == name.strip()
 
 
-async def test_a_name_may_not_be_endless(accounts: httpx2.AsyncClient) -> None:
-    await refusal(accounts, signup_form(name="a" * 256), "name")
+async def test_a_name_may_not_be_endless(accounts: httpx2.AsyncClient, edge: httpx2.AsyncClient) -> None:
+    await refusal(edge, signup_form(name="a" * 256), "name")
     assert (await sign_up(accounts, name=" " * 300 + "a" * 255))["name"] == "a" * 255
 
 
@@ -207,9 +205,9 @@ async def test_choices_are_read_in_any_letter_case(
 )
 @pytest.mark.parametrize("value", ["expert", "", "beginner;", "gpu gpu", "ｇｐｕ"])
 async def test_an_unknown_choice_is_refused_with_the_known_ones(
-    accounts: httpx2.AsyncClient, field: str, allowed: list[str], value: str
+    edge: httpx2.AsyncClient, field: str, allowed: list[str], value: str
 ) -> None:
-    detail = await refusal(accounts, signup_form(**{field: value}), field)
+    detail = await refusal(edge, signup_form(**{field: value}), field)
     assert all(f"'{choice}'" in detail for choice in allowed)
 
 
@@ -274,9 +272,9 @@ async def test_privileged_names_in_a_body_have_no_effect(accounts: httpx2.AsyncC
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/login"])
 async def test_a_hostile_body_is_refused_and_never_a_server_error(
-    accounts: httpx2.AsyncClient, path: str, body: bytes
+    edge: httpx2.AsyncClient, path: str, body: bytes
 ) -> None:
-    response = await accounts.post(path, content=body, headers=JSON)
+    response = await edge.post(path, content=body, headers=JSON)
     assert response.status_code in (400, 422), response.text
     assert isinstance(response.json()["detail"], str)
     assert len(response.text) < 4096
