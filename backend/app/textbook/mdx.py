@@ -1,39 +1,17 @@
 """MDX source -> the plain Markdown in it.
 
 Takes away what is program and not prose: imports, exports, JSX tags with their props, comments, flow expressions,
-style and script, mermaid bodies, and everything that gives away a quiz. Keeps the children of components, the
+style and script, mermaid bodies, and everything that gives away a quiz (see `quiz`). Keeps the children of components, the
 visible labels (TabItem label, Admonition title, summary) and all Markdown as the author wrote it. Must not know
 sections or chunks.
-
-What counts as a quiz (and never comes out of here):
-- a component or directive whose name says so (Quiz, MCQ, KnowledgeCheck, `:::quiz`), with its children;
-- an HTML element whose class says so (`<div className="knowledge-check">`);
-- `<details>` whose summary promises an answer, or that stands under a heading like "Quiz" or "Exercise 1";
-- the body under a heading like "Answers" or "Answer key". Questions in plain Markdown stay: they are no secret.
 """
 
 import re
 from dataclasses import dataclass, field
 
 from backend.app.textbook.javascript import Scanner, Tag, module_end
+from backend.app.textbook.quiz import is_answer_heading, is_quiz_heading, is_quiz_name, promises_answer
 
-_QUIZ_NAME = re.compile(
-    r"quiz|mcq|flash-?card|assessment|knowledge-?check|question(?!naire)|multiple-?choice|true-?(?:or-?)?false"
-    r"|fill-?in|self-?(?:check|test)|check-?your|exam(?!ple|ine)|answer|trivia",
-    re.IGNORECASE,
-)
-_QUIZ_HEADING = re.compile(
-    r"\b(?:quiz(?:zes)?|(?:review|practice|study|test) (?:questions?|problems?)|knowledge check|check (?:your|my)"
-    r"|self[- ]?(?:check|test|assessment)|test yourself|exercises?|flash ?cards?|multiple[- ]choice|mcqs?)\b"
-    r"|^questions$",
-    re.IGNORECASE,
-)
-_ANSWER_HEADING = re.compile(
-    r"(?:(?:quiz|review|exercise|question|check)s? )?(?:answers?|answer keys?|model answers)(?: (?:to|for|key)\b.*)?"
-    r"|(?:quiz|exercise)s? solutions?",
-    re.IGNORECASE,
-)
-_ANSWER_SUMMARY = re.compile(r"\b(?:answers?|solutions?|reveal)\b", re.IGNORECASE)
 _SUMMARY = re.compile(r"\s*<summary[^>]{0,300}>(.{0,2000}?)</summary>", re.DOTALL)
 
 _CODE_ELEMENTS = frozenset({"style", "script", "svg"})
@@ -81,11 +59,6 @@ def clean(source: str) -> CleanPage:
     """The Markdown of an MDX (or Markdown) page without front matter. Linear in the length of the page."""
     cleaner = _Cleaner(source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"))
     return cleaner.run()
-
-
-def is_quiz_name(name: str) -> bool:
-    """Whether a component, directive or class of this name belongs to a quiz. A FAQ is content, not a quiz."""
-    return _QUIZ_NAME.search(name) is not None and "faq" not in name.lower()
 
 
 @dataclass(slots=True)
@@ -239,7 +212,7 @@ class _Cleaner:
         level = len(match[1])
         if self.muted and level <= self.muted:
             self.muted = 0
-        if not self.muted and _ANSWER_HEADING.fullmatch(re.sub(r"[^\w\s]+", "", self.heading).strip()):
+        if not self.muted and is_answer_heading(re.sub(r"[^\w\s]+", "", self.heading).strip()):
             self.muted = level
 
     def _special(self, character: str) -> None:
@@ -358,8 +331,8 @@ class _Cleaner:
             return is_quiz_name(tag.name)
         if tag.name == "details":
             summary = _SUMMARY.match(self.source, tag.end)
-            promised = summary is not None and _ANSWER_SUMMARY.search(summary[1]) is not None
-            return promised or _QUIZ_HEADING.search(self.heading) is not None
+            promised = summary is not None and promises_answer(summary[1])
+            return promised or is_quiz_heading(self.heading)
         return any(is_quiz_name(word) for word in classes.split())
 
     def _element_end(self, tag: Tag) -> int:
