@@ -1,9 +1,9 @@
 """MDX source -> the plain Markdown in it.
 
 Takes away what is program and not prose: imports, exports, JSX tags with their props, comments, flow expressions,
-style and script, mermaid bodies, and everything that gives away a quiz (see `quiz`). Keeps the children of components, the
-visible labels (TabItem label, Admonition title, summary) and all Markdown as the author wrote it. Must not know
-sections or chunks.
+style and script, mermaid bodies, and everything that gives away a quiz (see `quiz`). Keeps the children of
+components, the visible labels (TabItem label, Admonition title, summary) and all Markdown as the author wrote it.
+Must not know sections or chunks.
 """
 
 import re
