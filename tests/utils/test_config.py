@@ -235,6 +235,13 @@ def test_unknown_names_in_the_file_are_warned_about_with_the_nearest_setting(
     assert "hunter2" not in "".join(warnings)
 
 
+def test_a_misspelt_name_is_told_beside_the_problem_that_it_causes(write_env: Callable[[str], Path]) -> None:
+    env = {name: value for name, value in PRODUCTION.items() if name != "ANTHROPIC_API_KEY"}
+    missing, misspelt = problems_of(env, write_env("ANTROPIC_API_KEY=hunter2\n"))
+    assert missing.startswith("ANTHROPIC_API_KEY is missing")
+    assert "Did you mean ANTHROPIC_API_KEY?" in misspelt
+
+
 def test_an_unknown_model_and_an_unencrypted_key_are_warned_about() -> None:
     settings = Settings.model_validate(
         {

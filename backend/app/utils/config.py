@@ -193,13 +193,12 @@ def load_settings(env: Mapping[str, str] | None = None, env_file: Path | None = 
     else:
         if not problems:
             return settings if "secret_key" in values else _with_kept_secret(settings)
-    raise ConfigurationError(sorted(set(problems)))
+    raise ConfigurationError([*sorted(set(problems)), *_unknown_names(env_file)])  # a typo may be the cause
 
 
 def settings_warnings(settings: Settings, env_file: Path | None = ENV_FILE) -> list[str]:
     """What is allowed but probably not meant: unknown names in `.env`, unknown models, a key sent in the clear."""
-    names = _dotenv(env_file).env_vars if env_file else ()
-    warnings = unknown_names(names, tuple(Settings.model_fields))
+    warnings = _unknown_names(env_file)
     for name, model in (
         ("CLAUDE_MODEL", settings.claude_model),
         ("CLAUDE_TRANSLATION_MODEL", settings.claude_translation_model),
@@ -229,6 +228,10 @@ def default_text(name: str) -> str:
 
 def _with_kept_secret(settings: Settings) -> Settings:
     return settings.model_copy(update={"secret_key": read_or_create_secret(settings.data_dir)})
+
+
+def _unknown_names(env_file: Path | None) -> list[str]:
+    return unknown_names(_dotenv(env_file).env_vars, tuple(Settings.model_fields)) if env_file else []
 
 
 def _dotenv(path: Path) -> DotEnvSettingsSource:
