@@ -83,7 +83,7 @@ async def test_field_errors_stand_beside_a_readable_detail(http: httpx2.AsyncCli
     response = await http.post("/echo", json={"limit": "secret-value"})
     problem = assert_problem(response, 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["question", "limit"]  # type: ignore[index,union-attr]
-    assert "question: Field required." in str(problem["detail"])
+    assert "question: This field is required." in str(problem["detail"])
     assert "secret-value" not in response.text
 
 

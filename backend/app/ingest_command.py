@@ -21,7 +21,7 @@ from backend.app.utils.config import Settings
 
 async def rehearse_book(settings: Settings, path: Path, *, include_unlisted: bool) -> None:
     """Read and cut the book and say what would be indexed; opens no store. Raises BookError."""
-    book = await asyncio.to_thread(read_book, path, include_unlisted=include_unlisted)
+    book = await _read(settings, path, include_unlisted=include_unlisted)
     embedder = await asyncio.to_thread(open_embedder, settings)
     try:
         report = await asyncio.to_thread(rehearse, book, embedder)
@@ -32,7 +32,7 @@ async def rehearse_book(settings: Settings, path: Path, *, include_unlisted: boo
 
 async def index_book(settings: Settings, path: Path, *, replace: bool, include_unlisted: bool) -> None:
     """Raises BookError for a book that cannot be used, ConfigurationError for a database without its schema."""
-    book = await asyncio.to_thread(read_book, path, include_unlisted=include_unlisted)
+    book = await _read(settings, path, include_unlisted=include_unlisted)
     sample = await asyncio.to_thread(read_book, SAMPLE_BOOK)
     async with open_services(settings) as services:
         await _ensure_schema(services)
@@ -48,6 +48,12 @@ async def index_book(settings: Settings, path: Path, *, replace: bool, include_u
             )
         limit = services.embedder.max_tokens
     typer.echo(summary(book, report, limit))
+
+
+async def _read(settings: Settings, path: Path, *, include_unlisted: bool) -> Book:
+    return await asyncio.to_thread(
+        read_book, path, include_unlisted=include_unlisted, route_base=settings.route_base_path
+    )
 
 
 async def _ensure_schema(services: Services) -> None:

@@ -19,7 +19,7 @@ from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
-from backend.app.services.qdrant_service import QdrantService, open_index
+from backend.app.services.qdrant_service import QdrantService, import_client, open_index
 from backend.app.services.readiness import Readiness
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
@@ -53,7 +53,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     remote service that does not answer now is no reason not to start: it may answer later."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
-        embedder = await asyncio.to_thread(open_embedder, settings)
+        embedder, _ = await asyncio.gather(  # side by side: half a second less until the first answer
+            asyncio.to_thread(open_embedder, settings), asyncio.to_thread(import_client)
+        )
         stack.callback(embedder.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)

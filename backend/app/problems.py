@@ -27,6 +27,8 @@ _HTTP_CODES = {
     405: ("method_not_allowed", "This method is not possible here. The calls are listed at /docs."),
     **{known.status: (known.code, known.default_detail) for known in (NotFound, RequestTimeout, PayloadTooLarge)},
 }
+# Spelled out because the standard library's words for these two change with its version
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _SEND_JSON = "Send the body as JSON with the header 'Content-Type: application/json'."
 
 
@@ -60,7 +62,7 @@ def problem_responses(*failures: type[AppError], validates: bool = False) -> dic
         by_status |= {408: [RequestTimeout.code], 413: [PayloadTooLarge.code], 422: ["validation_failed"]}
     return {
         status: {
-            "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}",
+            "description": f"{_title(status)}: {', '.join(dict.fromkeys(codes))}",
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, codes in sorted(by_status.items())
@@ -77,9 +79,8 @@ def problem_response(
     errors: Sequence[FieldError] | None = None,
 ) -> Response:
     """Build the response. ASCII JSON, so that no text a client sent can make it unencodable."""
-    title = HTTPStatus(status).phrase
     problem = Problem(
-        title=title,
+        title=_title(status),
         status=status,
         detail=detail,
         instance=instance,
@@ -89,6 +90,10 @@ def problem_response(
     )
     body = json.dumps(problem.model_dump(exclude_none=True))
     return Response(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def app_error_response(path: str, error: AppError) -> Response:
@@ -117,7 +122,7 @@ async def _on_app_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
-    code, detail = _HTTP_CODES.get(status, ("http_error", f"{HTTPStatus(status).phrase}."))
+    code, detail = _HTTP_CODES.get(status, ("http_error", f"{_title(status)}."))
     return problem_response(status, code, detail, instance=request.url.path, headers=error.headers)
 
 
@@ -136,8 +141,25 @@ def _field_error(item: Mapping[str, Any]) -> FieldError:
     path = location[1:] if len(location) > 1 else location
     if item["type"] == "json_invalid":
         return FieldError(field="body", message="Not valid JSON.")
-    message = str(item["msg"]).removeprefix("Value error, ")
+    message = _plain(item["type"], item.get("ctx") or {}) or str(item["msg"]).removeprefix("Value error, ")
     return FieldError(field=".".join(path), message=message.encode("utf-8", "ignore").decode()[:300])
+
+
+def _plain(kind: str, limits: Mapping[str, Any]) -> str | None:
+    """The validator's most frequent refusals as a reader would say them; None for the others."""
+    match kind:
+        case "missing":
+            return "This field is required."
+        case "string_type":
+            return "This must be text."
+        case "string_too_short" | "too_short" if limits.get("min_length") == 1:
+            return "This must not be empty."
+        case "string_too_short" | "too_short":
+            return f"Use at least {limits.get('min_length')} characters."
+        case "string_too_long" | "too_long":
+            return f"Use at most {limits.get('max_length')} characters."
+        case _:
+            return None
 
 
 def _summary(errors: Sequence[FieldError]) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tests.fakes import claude_wire as wire
-from tests.fakes.claude_rules import MAX_BODY_BYTES, Refused, check_headers, check_request
+from tests.fakes.claude_rules import MAX_BODY_BYTES, MODELS, Refused, check_headers, check_key, check_request
 
 Body = Mapping[str, Any]
 Content = Sequence[Mapping[str, Any]]
@@ -198,6 +198,8 @@ class FakeClaude:
         raw = b"" if size > MAX_BODY_BYTES else await reader.readexactly(size)
         request_id = f"req_{len(self.requests):06d}"
         try:
+            if method == "GET":
+                return await self._send(writer, {}, _model(path, headers), request_id)
             body = self._admit(method, path.partition("?")[0], headers, raw, size)
             return await self._send(writer, body, self._reply(path, body), request_id)
         except Refused as refused:
@@ -251,6 +253,16 @@ class FakeClaude:
         if reply.message is None:
             return reply.raw
         return b"".join(wire.events(reply.message)) if streamed else json.dumps(reply.message).encode()
+
+
+def _model(path: str, headers: Mapping[str, str]) -> Reply:
+    """The description of a model: free, and what shows that a key and a model id are good."""
+    check_key(headers)
+    model = path.removeprefix("/v1/models/")
+    if model not in MODELS:
+        raise Refused(404, "not_found_error", "Not Found")
+    described = {"type": "model", "id": model, "display_name": model, "created_at": "2026-09-01T00:00:00Z"}
+    return Reply(raw=json.dumps(described).encode())
 
 
 def _parts(head: bytes, payload: bytes, drip_s: float) -> Iterable[bytes]:

@@ -29,14 +29,19 @@ def invalid(message: str) -> Refused:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises Refused for a missing key, version or content type. Header names are lower case."""
+    check_key(headers)
+    if not headers.get("content-type", "").startswith("application/json"):
+        raise invalid("Content-Type must be application/json")
+
+
+def check_key(headers: Mapping[str, str]) -> None:
+    """Raises Refused for a missing key or version: all that a request without a body can miss."""
     bearer = headers.get("authorization", "")
     key = bearer[7:] if bearer.lower().startswith("bearer ") else headers.get("x-api-key", "")
     if not key.strip():
         raise Refused(401, "authentication_error", "x-api-key header is required")
     if not headers.get("anthropic-version"):
         raise invalid("anthropic-version: header is required")
-    if not headers.get("content-type", "").startswith("application/json"):
-        raise invalid("Content-Type must be application/json")
 
 
 def check_request(body: object, *, counting: bool = False) -> None:

@@ -195,6 +195,15 @@ async def test_ignores_the_environment_of_the_library(claude: FakeClaude, monkey
     assert claude.requests[0].headers["authorization"] == "Bearer k"
 
 
+async def test_the_free_check_tells_a_good_model_from_an_unknown_one(claude: FakeClaude) -> None:
+    for model, status in (("claude-haiku-5-5", None), ("claude-retired", 404)):
+        service = ClaudeService("key", model, base_url=claude.base_url)
+        failure = await service.check()
+        await service.close()
+        assert (failure.status if failure else None) == status
+    assert claude.requests == []
+
+
 def test_without_a_key_there_is_no_service() -> None:
     assert ClaudeService.from_settings(Settings()) is None
 

@@ -245,6 +245,18 @@ async def test_another_book_is_refused_unless_it_shall_replace(
     assert await index.chapter_ids() == {"walking"} == set(store.stored)
 
 
+async def test_one_page_of_the_same_name_does_not_make_it_the_same_book(
+    embedder: EmbeddingService, index: QdrantService, tmp_path: Path
+) -> None:
+    store = Chapters()
+    await ingest(edited(tmp_path / "one", intro=NODES, nodes=NODES, motion=WALKING), embedder, index, store)
+    other = edited(tmp_path / "other", intro=WALKING)
+    with pytest.raises(BookError, match="2 of the 3 chapters in use"):
+        await ingest(other, embedder, index, store)
+    await ingest(edited(tmp_path / "next", intro=NODES, nodes=NODES), embedder, index, store)
+    assert set(store.stored) == {"intro", "nodes"}
+
+
 async def test_chapters_of_another_book_are_refused_where_only_the_index_was_lost(
     book: Book, embedder: EmbeddingService, index: QdrantService, tmp_path: Path
 ) -> None:

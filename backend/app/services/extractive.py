@@ -8,11 +8,13 @@ from backend.app.services.passages import Passage
 FIRST_LINE = "No AI model is configured: these are the passages of the book that fit the question, word for word."
 MAX_PASSAGES = 3
 _QUOTE_CHARS = 160  # whole sentences until there are this many
+_FEWEST_WORDS = 12  # a heading's one-line introduction scores high by the heading alone and explains nothing
 
 
 def quote_passages(passages: Sequence[Passage]) -> CheckedAnswer | None:
-    """The best three passages, whole; None when there are none."""
-    shown = passages[:MAX_PASSAGES]
+    """The best three passages, whole; None when there are none. Mere one-liners only when there is nothing else."""
+    telling = [passage for passage in passages if len(passage.text.split()) >= _FEWEST_WORDS]
+    shown = (telling or passages)[:MAX_PASSAGES]
     if not shown:
         return None
     parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)

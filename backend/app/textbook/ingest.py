@@ -184,10 +184,11 @@ async def _refuse_to_lose_another_book(
     await index.refuse_foreign_collection(BookError)
     held = await index.chapter_ids() | {summary.chapter_id for summary in await store.list_chapters()}
     others = held - set(sample_chapters)
-    if others and others.isdisjoint(chapter.chapter_id for chapter in book.chapters):
+    lost = others.difference(chapter.chapter_id for chapter in book.chapters)
+    if len(lost) * 2 > len(others):
         raise BookError(
-            f"Another book is in use ({len(others)} chapters, among them '{min(others)}') and none of them is in "
-            f"{book.root}. Add --replace to let this book take its place."
+            f"{len(lost)} of the {len(others)} chapters in use, among them '{min(lost)}', are not in {book.root}. "
+            "If it is another book that should take their place, add --replace."
         )
 
 

@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     site_url: HttpUrl | None = Field(
         default=None, description="Where the book is published, with its base path; sources link there."
     )
+    route_base_path: str = Field(
+        default="/docs",
+        pattern=r"^/[^\s?#]*$",
+        description="Docusaurus' routeBasePath, `/` for a docs-only site. Run `ingest` after changing it.",
+    )
 
     # Limits
     rate_limit_questions_per_hour: int = Field(
@@ -157,7 +162,10 @@ class Settings(BaseSettings):
         description="Model of the sentence-transformers backend.",
     )
     retrieval_threshold: float = Field(
-        default=0.30, ge=0, le=1, description="Passages less similar than this are never shown to the model."
+        default=0.30,
+        ge=0,
+        le=1,
+        description="A question is refused without Claude when no passage is this similar and none holds its words.",
     )
 
     @classmethod
