@@ -3,6 +3,7 @@
 `uvicorn backend.main:app` works too: the module builds `app` from the environment when it is first asked for.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from backend.app.lifespan import open_services, prepare_to_serve
+from backend.app.lifespan import open_services, prepare_to_serve, warm_up
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
 from backend.app.routers import auth, chapters, chat, health
@@ -32,7 +33,11 @@ def create_app(settings: Settings) -> FastAPI:
         async with open_services(settings) as services:
             await prepare_to_serve(services)
             app.state.services = services
-            yield
+            warming = asyncio.create_task(warm_up(services))
+            try:
+                yield
+            finally:
+                await warming
 
     app = FastAPIOffline(title=NAME, version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     for router in (health.router, auth.router, chat.router, chapters.router):

@@ -100,7 +100,7 @@ async def _stop_started(starting: asyncio.Future[EmbeddedPostgres]) -> None:
 
 
 async def prepare_to_serve(services: Services) -> None:
-    """Everything that should not happen while the first reader waits.
+    """What must be true before the first reader is answered.
 
     Development brings the schema up to date and indexes the sample book where there is none; in production both
     are commands of their own. Raises ConfigurationError when the index was made for another embedding model.
@@ -114,7 +114,6 @@ async def prepare_to_serve(services: Services) -> None:
             await _ingest_sample_book(services)
     except Unavailable as unavailable:
         _log.warning("started_without", code=unavailable.code)
-    await _warm_up(services)
 
 
 async def _ingest_sample_book(services: Services) -> None:
@@ -123,9 +122,9 @@ async def _ingest_sample_book(services: Services) -> None:
     _log.info("sample_book_ingested", chapters=len(book.chapters), chunks=report.chunks)
 
 
-async def _warm_up(services: Services) -> None:
-    """One embedding and the Claude client's import; then keep the collector off what stays for good (its longest
-    pause falls from about 100 ms to 3 ms)."""
+async def warm_up(services: Services) -> None:
+    """What makes the first answers slow and can be done beside them: one embedding and the Claude client's import
+    (almost a second). Then keep the collector off what stays for good: its longest pause falls from 100 ms to 3."""
     await services.embedder.embed(["warm up"])
     if services.claude:
         await services.claude.warm_up()

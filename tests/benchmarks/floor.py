@@ -14,7 +14,7 @@ from anthropic import AsyncAnthropic
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from backend.app.lifespan import Services, open_services, prepare_to_serve
+from backend.app.lifespan import Services, open_services, prepare_to_serve, warm_up
 from backend.app.utils.config import load_settings
 
 _PASSAGES = 5
@@ -62,6 +62,7 @@ async def _serve(port: int) -> None:
     assert settings.anthropic_api_key
     async with open_services(settings) as services:
         await prepare_to_serve(services)
+        await warm_up(services)
         reader = await services.db.create_user(f"{uuid4()}@example.com", "-", "", "beginner", "none")
         key = settings.anthropic_api_key.get_secret_value()
         async with AsyncAnthropic(api_key=key, base_url=settings.anthropic_base_url, max_retries=0) as claude:
