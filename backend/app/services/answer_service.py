@@ -7,7 +7,7 @@ Knows neither HTTP nor SQL.
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ from backend.app.services.deep_links import deep_link
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.extractive import quote_passages
 from backend.app.services.gate import is_answerable, relevant
+from backend.app.services.inert_markdown import make_inert
 from backend.app.services.passages import Passage, pack
 from backend.app.services.qdrant_service import QdrantService
 from backend.app.services.reader_words import DEFAULT_QUESTION, question_block
@@ -208,9 +209,12 @@ def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
     checked = check_answer(reply, passages, cut_short=cut_short)
     dropped = checked.dropped if checked else sum(len(block.citations) for block in reply.blocks)
     log.info("citations_checked", valid_sources=len(checked.quotes) if checked else 0, dropped=dropped)
-    if cut_short and checked is None:
+    if checked is None and cut_short:
         raise AIServiceBusy
-    return _Verdict(checked, CUT_SHORT if cut_short else None)
+    if checked is None:
+        return _Verdict(None)
+    shown = make_inert(checked.text, (passage.text for passage in passages))
+    return _Verdict(replace(checked, text=shown), CUT_SHORT if cut_short else None)
 
 
 def _says_not_in_the_book(text: str) -> bool:
