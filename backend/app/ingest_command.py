@@ -11,8 +11,7 @@ from pathlib import Path
 
 import typer
 
-from backend.app.errors import ConfigurationError
-from backend.app.lifespan import SAMPLE_BOOK, Services, open_services
+from backend.app.lifespan import SAMPLE_BOOK, ensure_schema, open_services
 from backend.app.services.embedding_service import open_embedder
 from backend.app.textbook.docusaurus import Book, read_book
 from backend.app.textbook.ingest import IngestReport, Progress, ingest, rehearse
@@ -35,7 +34,7 @@ async def index_book(settings: Settings, path: Path, *, replace: bool, include_u
     book = await _read(settings, path, include_unlisted=include_unlisted)
     sample = await asyncio.to_thread(read_book, SAMPLE_BOOK)
     async with open_services(settings) as services:
-        await _ensure_schema(services)
+        await ensure_schema(services)
         with _progress() as progress:
             report = await ingest(
                 book,
@@ -54,13 +53,6 @@ async def _read(settings: Settings, path: Path, *, include_unlisted: bool) -> Bo
     return await asyncio.to_thread(
         read_book, path, include_unlisted=include_unlisted, route_base=settings.route_base_path
     )
-
-
-async def _ensure_schema(services: Services) -> None:
-    if services.settings.environment == "development":
-        await services.db.migrate()
-    elif await services.db.list_missing_steps():
-        raise ConfigurationError(["DATABASE_URL: the database lacks tables. Run first: python -m backend migrate"])
 
 
 @contextmanager

@@ -103,17 +103,25 @@ async def prepare_to_serve(services: Services) -> None:
     """What must be true before the first reader is answered.
 
     Development brings the schema up to date and indexes the sample book where there is none; in production both
-    are commands of their own. Raises ConfigurationError when the index was made for another embedding model.
+    are commands of their own. Raises ConfigurationError when the database lacks tables, or when the index was made
+    for another embedding model.
     """
     development = services.settings.environment == "development"
     try:
-        if development:
-            await services.db.migrate()
+        await ensure_schema(services)
         await services.index.check(services.embedder.dimension, services.embedder.fingerprint)
         if development and await services.index.active_version() is None:
             await _ingest_sample_book(services)
     except Unavailable as unavailable:
         _log.warning("started_without", code=unavailable.code)
+
+
+async def ensure_schema(services: Services) -> None:
+    """In development, bring it up to date; in production, raise ConfigurationError when it is not."""
+    if services.settings.environment == "development":
+        await services.db.migrate()
+    elif await services.db.list_missing_steps():
+        raise ConfigurationError(["DATABASE_URL: the database lacks tables. Run first: python -m backend migrate"])
 
 
 async def _ingest_sample_book(services: Services) -> None:
