@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from backend.app.errors import EmailTaken, InvalidToken, SearchUnavailable
 from backend.app.middleware import RequestEnvelope
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.anyio
 
 class Body(BaseModel):
     question: str
-    limit: int = 5
+    limit: int = Field(5, ge=1, le=9)
+    kind: Literal["short", "long"] = "short"
 
 
 def _app() -> FastAPI:
@@ -152,3 +154,35 @@ async def test_every_response_carries_the_safe_headers(http: httpx2.AsyncClient)
         assert headers["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["strict-transport-security"].startswith("max-age=")
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ('{"limit": "many"}', "limit: This must be a whole number."),
+        ('{"limit": 1.5}', "limit: This must be a whole number."),
+        ('{"limit": null}', "limit: This must be a whole number."),
+        ('{"limit": 0}', "limit: This must be at least 1."),
+        ('{"limit": 10}', "limit: This must be at most 9."),
+        ('{"kind": "wide"}', "kind: This must be 'short' or 'long'."),
+        ('{"kind": "\\ud800"}', "kind: This must be valid Unicode"),
+    ],
+)
+async def test_a_refused_field_is_explained_without_the_validators_jargon(
+    http: httpx2.AsyncClient, sent: str, message: str
+) -> None:
+    body = '{"question": "a", ' + sent[1:]
+    response = await http.post("/echo", content=body, headers={"content-type": "application/json"})
+    assert message in str(assert_problem(response, 422, "validation_failed")["detail"])
+
+
+async def test_a_very_long_address_comes_back_neither_in_the_answer_nor_in_the_log(
+    http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        response = await http.get("/" + "a" * 60_000)
+    assert len(response.content) < 1_000
+    assert str(assert_problem(response, 404, "not_found")["instance"]).startswith("/aaa")
+    own = [record.getMessage() for record in caplog.records if record.name == "backend.app.middleware"]
+    assert len(own) == 1
+    assert len(own[0]) < 1_000

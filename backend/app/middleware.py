@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE_PREFIXES = ("/api/auth", "/api/user", "/api/chat")
 _MAX_BODY_BYTES = 512 * 1024  # the longest chapter of the books at hand is 60 KB; a selection is 20,000 characters
+_MAX_LOGGED_PATH_CHARS = 200  # an address may be 64 KB long, and a log line is kept
 _BODY_DEADLINE_S = 15.0  # a client that drips its body must not hold a connection for good
 
 
@@ -46,7 +47,7 @@ class RequestEnvelope:
             else:
                 await self._app(scope, exchange.receive, exchange.send)
         except Exception:
-            _log.exception("request_failed", method=scope["method"], path=scope["path"])
+            _log.exception("request_failed", method=scope["method"], path=scope["path"][:_MAX_LOGGED_PATH_CHARS])
             if exchange.status:
                 raise  # the response has begun: the server must cut the connection
             await internal_error_response(scope["path"])(scope, receive, exchange.send)
@@ -107,5 +108,6 @@ class _Exchange:
 
     def log(self) -> None:
         elapsed_ms = round((time.perf_counter() - self._started) * 1000, 1)
-        fields = {"method": self._scope["method"], "path": self._scope["path"], "status": self.status}
+        path = self._scope["path"][:_MAX_LOGGED_PATH_CHARS]
+        fields = {"method": self._scope["method"], "path": path, "status": self.status}
         _log.info("request_served", **fields, latency_ms=elapsed_ms)

@@ -30,6 +30,7 @@ _HTTP_CODES = {
 # Spelled out because the standard library's words for these two change with its version
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _SEND_JSON = "Send the body as JSON with the header 'Content-Type: application/json'."
+_MAX_INSTANCE_CHARS = 200  # an address may be 64 KB long; nobody needs it back
 
 
 class FieldError(BaseModel):
@@ -83,7 +84,7 @@ def problem_response(
         title=_title(status),
         status=status,
         detail=detail,
-        instance=instance,
+        instance=instance[:_MAX_INSTANCE_CHARS],
         code=code,
         request_id=current_request_id(),
         errors=list(errors) if errors is not None else None,
@@ -158,6 +159,16 @@ def _plain(kind: str, limits: Mapping[str, Any]) -> str | None:
             return f"Use at least {limits.get('min_length')} characters."
         case "string_too_long" | "too_long":
             return f"Use at most {limits.get('max_length')} characters."
+        case "string_unicode":
+            return "This must be valid Unicode: it contains half of a character (a lone surrogate)."
+        case "literal_error":
+            return f"This must be {limits.get('expected')}."
+        case "int_parsing" | "int_parsing_size" | "int_from_float" | "int_type":
+            return "This must be a whole number."
+        case "greater_than_equal":
+            return f"This must be at least {limits.get('ge')}."
+        case "less_than_equal":
+            return f"This must be at most {limits.get('le')}."
         case _:
             return None
 
