@@ -186,3 +186,10 @@ async def test_a_very_long_address_comes_back_neither_in_the_answer_nor_in_the_l
     own = [record.getMessage() for record in caplog.records if record.name == "backend.app.middleware"]
     assert len(own) == 1
     assert len(own[0]) < 1_000
+
+
+async def test_behind_tls_a_redirect_stays_on_https(http: httpx2.AsyncClient) -> None:
+    proxied = await http.post("/echo/", json={"question": "a"}, headers={"x-forwarded-proto": "https"})
+    assert proxied.headers["location"] == "https://test/echo"
+    plain = await http.post("/echo/", json={"question": "a"})
+    assert plain.headers["location"] == "http://test/echo"

@@ -38,6 +38,10 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if Headers(scope=scope).get("x-forwarded-proto") == "https":
+            # So that redirects and the page at `/` name the address that the browser used. Whoever makes the
+            # header up fools only the answer to that very request.
+            scope["scheme"] = "https"
         exchange = _Exchange(scope, receive, send, https_only=self._https_only)
         try:
             if exchange.announces_too_much():
