@@ -185,3 +185,10 @@ def test_a_stranger_cannot_enter_a_thread(client: httpx2.Client) -> None:
     for headers in (stranger, {}):
         assert ask(client, question="IK", headers=headers, conversation_id=thread).json()["conversation_id"] != thread
     assert ask(client, question="IK", conversation_id=str(uuid4())).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/chat/ask", "/api/chat/question", "/api/chat/selected-text"])
+def test_the_api_document_says_that_asking_needs_no_token(client: httpx2.Client, path: str) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert paths[path]["post"]["security"] == [{"BearerToken": []}, {}]
+    assert paths["/api/chat/history"]["get"]["security"] == [{"BearerToken": []}]
