@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from backend.app import serving
+from backend.app.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio
 
@@ -24,3 +25,10 @@ async def test_what_is_accepted_does_not_wait_for_delayed_acknowledgements() -> 
             assert await accepted
             writer.close()
             await writer.wait_closed()
+
+
+async def test_an_address_of_another_machine_is_refused_in_one_plain_sentence() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        serving.bind("192.0.2.1", 0)
+    assert refused.value.problems[0].startswith("HOST, PORT: cannot listen on 192.0.2.1, port 0: ")
+    assert "while attempting" not in refused.value.problems[0]

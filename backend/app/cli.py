@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from backend.app.errors import AppError, ConfigurationError
+from backend.app.errors import AppError, ConfigurationError, Unavailable
 from backend.app.utils.config import Settings, load_settings, settings_table, settings_warnings
 from backend.app.utils.logs import configure_logs
 
@@ -41,7 +41,8 @@ def main() -> None:
         typer.echo(configuration_message(error.problems), err=True)
         sys.exit(error.exit_code)
     except AppError as error:
-        typer.echo(error.detail, err=True)
+        hint = " What to fix: python -m backend doctor" if isinstance(error, Unavailable) else ""
+        typer.echo(error.detail + hint, err=True)
         sys.exit(1)
 
 

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Literal
 from urllib.parse import urlsplit
 
-from backend.app.errors import AppError, BookNotIngested, ConfigurationError
+from backend.app.errors import AppError, BookNotIngested, ConfigurationError, DatabaseUnavailable
 from backend.app.lifespan import open_database
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
@@ -23,6 +23,10 @@ from backend.app.utils.config import Settings, settings_warnings
 
 LOW_DISK_BYTES = 1_000_000_000  # the embedded stores, the model's graph and room to write
 INGEST = "python -m backend ingest PATH"
+_DATABASE_FIX = (
+    "Check that the server of DATABASE_URL runs and lets this machine in, and the URL's host, port, user, password "
+    "and database name."
+)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -55,6 +59,8 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Check]]) -> Check:
     try:
         async with asyncio.timeout(30):
             return await check()
+    except DatabaseUnavailable as error:
+        return Check(name, "failed", f"No connection ({type(error.__cause__).__name__}).", _DATABASE_FIX)
     except AppError as error:
         return Check(name, "failed", error.detail)
     except TimeoutError:
@@ -188,6 +194,7 @@ def _port(settings: Settings) -> Check:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, settings.port), family=family).close()
     except OSError as error:
-        detail = f"{host}:{settings.port} cannot be listened on: {error.strerror or error}"
+        reason = str(error.strerror or error).partition(" (while")[0]  # the rest repeats the address as Python has it
+        detail = f"{host}:{settings.port} cannot be listened on: {reason}"
         return Check("port", "warning", detail, "Nothing to do if your server is running; else change PORT or HOST.")
     return Check("port", "ok", f"{host}:{settings.port} is free")

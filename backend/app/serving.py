@@ -55,7 +55,8 @@ def bind(host: str, port: int) -> socket.socket:
                 f"PORT: another program already listens on {where}. Stop it, or choose another: --port {port + 1}"
             )
         else:
-            problem = f"HOST, PORT: cannot listen on {where}: {error.strerror or error}."
+            reason = str(error.strerror or error).partition(" (while")[0]  # the rest repeats the address
+            problem = f"HOST, PORT: cannot listen on {where}: {reason}."
         raise ConfigurationError([problem]) from None
 
 
