@@ -136,6 +136,11 @@ def test_white_space_may_differ_and_the_passages_own_is_returned() -> None:
     assert quote_of("Line one of a  paragraph.", within=PASSAGES[2]) == "Line one\nof a paragraph."
 
 
+def test_a_script_without_spaces_can_be_quoted_from_the_middle() -> None:
+    japanese = passage("これはロボットのノードですから計算します。", 3)
+    assert quote_of("ロボットのノードですから計算", within=japanese) == "ロボットのノードですから計算"
+
+
 @pytest.mark.parametrize(
     "invented",
     [
@@ -143,6 +148,8 @@ def test_white_space_may_differ_and_the_passages_own_is_returned() -> None:
         "A node is a process which performs computation.",
         "A node is a process that performs computation. And more.",
         "node",  # too short to mean anything
+        "performs comput",  # half a word: no browser finds it, and it may say something else
+        "ode is a process",
         "A node .* computation",
         "A node is a process" + " x" * 5_000,
     ],

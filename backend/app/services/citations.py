@@ -74,8 +74,8 @@ def check_answer(reply: ClaudeReply, passages: Sequence[Passage], *, cut_short: 
 def find_quote(citation: Citation, passage: Passage) -> str | None:
     """The passage's own words behind a citation, or None.
 
-    Exact: the cited blocks joined are the quote. Otherwise the quote must stand in the passage with nothing but
-    the white space different; what is returned is always the passage's text.
+    Exact: the cited blocks joined are the quote. Otherwise the quote must stand in the passage as whole words with
+    nothing but the white space different; what is returned is always the passage's text.
     """
     cited = citation.cited_text
     within = 0 <= citation.start < citation.end <= len(passage.blocks)
@@ -84,7 +84,8 @@ def find_quote(citation: Citation, passage: Passage) -> str | None:
     pieces = cited.split()
     if len("".join(pieces)) < _SHORTEST_LOOSE_QUOTE or len(cited) > 2 * len(passage.text):
         return None
-    found = re.search(r"\s+".join(map(re.escape, pieces)), passage.text)
+    pattern = r"\s+".join(map(re.escape, pieces))
+    found = re.search(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", passage.text)  # some scripts write no spaces
     return found.group() if found else None
 
 
