@@ -66,3 +66,10 @@ def test_without_an_anchor_the_fragment_still_works() -> None:
     top = chunk(anchor="")
     assert deep_link(top, "Nodes talk.", None) == "/docs/ros/nodes#:~:text=Nodes%20talk."
     assert deep_link(top, "", None) == "/docs/ros/nodes"
+
+
+def test_a_route_with_signs_of_a_url_still_leads_to_its_page() -> None:
+    assert deep_link(chunk(url="/docs/C# or روبوٹ?", anchor=""), "", None) == (
+        "/docs/C%23%20or%20%D8%B1%D9%88%D8%A8%D9%88%D9%B9%3F"
+    )
+    assert deep_link(chunk(url="/docs/a%20b", anchor=""), "", None) == "/docs/a%20b"
