@@ -68,21 +68,18 @@ class EmbeddingService:
         self.dimension = encoder.dimension
         self.max_tokens = encoder.max_tokens
         self.fingerprint = fingerprint_of(model)
-        self.truncated = 0
         self._encoder = encoder
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """(n, dimension) float32, L2-normalised, in the order given. Text over `max_tokens` is cut, and counted in
-        `truncated`: ingest never lets it come to that."""
+        """(n, dimension) float32, L2-normalised, in the order given. Text over `max_tokens` is cut: ingest never lets
+        it come to that."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, list(texts))
 
     def _embed(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        texts = [_encodable(text) for text in texts]
-        self.truncated += sum(count > self.max_tokens for count in self._encoder.count_tokens(texts))
-        return self._encoder.encode(texts)
+        return self._encoder.encode([_encodable(text) for text in texts])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Word pieces of each text with the two special ones, uncut. Blocks (~1 ms per 20 passages)."""
