@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from backend.app.errors import ConfigurationError
 from backend.app.lifespan import open_services, prepare_to_serve
+from backend.app.textbook.analyzer import ANALYZER_VERSION
 from backend.app.utils.config import Settings
 
 pytestmark = pytest.mark.anyio
@@ -19,4 +20,14 @@ async def test_production_on_a_database_without_tables_says_which_command_is_mis
     changes: dict[str, Any] = {"environment": "production", "database_url": SecretStr(empty_database_url)}
     async with open_services(Settings(data_dir=tmp_path, **changes)) as services:
         with pytest.raises(ConfigurationError, match="python -m backend migrate"):
+            await prepare_to_serve(services)
+
+
+async def test_a_database_that_is_away_does_not_hide_an_index_of_another_model(tmp_path: Path) -> None:
+    away = SecretStr("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    async with open_services(Settings(data_dir=tmp_path, database_url=away)) as services:
+        version = f"{'0' * 12}-{ANALYZER_VERSION}-{'0' * 12}"
+        await services.index.create(version, services.embedder.dimension)
+        await services.index.activate(version)
+        with pytest.raises(ConfigurationError, match="another embedding model"):
             await prepare_to_serve(services)

@@ -106,14 +106,11 @@ async def prepare_to_serve(services: Services) -> None:
     are commands of their own. Raises ConfigurationError when the database lacks tables, or when the index was made
     for another embedding model.
     """
-    development = services.settings.environment == "development"
-    try:
-        await ensure_schema(services)
-        await services.index.check(services.embedder.dimension, services.embedder.fingerprint)
-        if development and await services.index.active_version() is None:
-            await _ingest_sample_book(services)
-    except Unavailable as unavailable:
-        _log.warning("started_without", code=unavailable.code)
+    for prepare in (ensure_schema, _check_index, _ensure_book):  # one that is not there excuses no other
+        try:
+            await prepare(services)
+        except Unavailable as unavailable:
+            _log.warning("started_without", code=unavailable.code)
 
 
 async def ensure_schema(services: Services) -> None:
@@ -124,7 +121,13 @@ async def ensure_schema(services: Services) -> None:
         raise ConfigurationError(["DATABASE_URL: the database lacks tables. Run first: python -m backend migrate"])
 
 
-async def _ingest_sample_book(services: Services) -> None:
+async def _check_index(services: Services) -> None:
+    await services.index.check(services.embedder.dimension, services.embedder.fingerprint)
+
+
+async def _ensure_book(services: Services) -> None:
+    if services.settings.environment != "development" or await services.index.active_version() is not None:
+        return
     book = await asyncio.to_thread(read_book, SAMPLE_BOOK)
     report = await ingest(book, services.embedder, services.index, services.db)
     _log.info("sample_book_ingested", chapters=len(book.chapters), chunks=report.chunks)
