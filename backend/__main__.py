@@ -1,6 +1,11 @@
 """`python -m backend`: see `backend.app.cli`."""
 
-from backend.app.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from backend.app.cli import main
+
+        main()
+    except KeyboardInterrupt:  # also while modules are being loaded
+        sys.exit(130)
