@@ -34,6 +34,21 @@ def test_markup_is_not_searched_for() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("quote", "words"),
+    [
+        ("**Motors aren't magical. ", "Motors%20aren%27t%20magical."),
+        ("Forces have consequences.**", "Forces%20have%20consequences."),
+        ("But **this is bold. ", "But%20this%20is%20bold."),
+        ("Bold to the end** and on.", "Bold%20to%20the%20end%20and%20on."),
+        ("Last updated: December 2025*", "Last%20updated%3A%20December%202025"),
+        ("A* finds `2 * 3` paths.", "A%2A%20finds%202%20%2A%203%20paths."),
+    ],
+)
+def test_half_an_emphasis_is_not_searched_for(quote: str, words: str) -> None:
+    assert link(quote) == f"{PAGE}:~:text={words}"
+
+
 def test_a_quote_over_several_paragraphs_is_a_range() -> None:
     assert link("First one.\n\n- item two\n- item three") == f"{PAGE}:~:text=First%20one.,item%20three"
 

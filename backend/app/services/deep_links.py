@@ -4,6 +4,7 @@ Follows the text fragment specification (wicg.github.io/scroll-to-text-fragment)
 still opens the heading. Pure.
 """
 
+import re
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
@@ -13,6 +14,8 @@ from backend.app.textbook.parser import parse_blocks, plain_text, split_lines
 _WHOLE_WORDS = 12  # up to here the fragment holds the whole quote
 _EDGE_WORDS = 6  # beyond, its first and last words
 _PATH_SAFE = "-._~!$&'()*+,;=:@/%"  # a route may be encoded already
+# Left of an emphasis over several sentences of which one is quoted; the `*` of "A*" is shown and stays.
+_HALF_EMPHASIS = re.compile(r"(?<!\S)\*+(?=\w)|(?<=[.,;:!?…])\*+(?!\S)|(?<=\w)\*{2,}(?!\S)|\*+$")
 _ANCHOR_SAFE = "-._~!$&'()*+,;=:@/?"
 
 
@@ -44,8 +47,8 @@ def _plain_paragraphs(quote: str) -> list[list[str]]:
     if "$" in quote or any(block.kind not in ("text", "heading") for block in blocks):
         return []
     lines = split_lines(quote)
-    shown = (plain_text("".join(lines[block.start : block.end])).split() for block in blocks)
-    return [words for words in shown if words]
+    shown = (plain_text("".join(lines[block.start : block.end])) for block in blocks)
+    return [words for text in shown if (words := _HALF_EMPHASIS.sub("", text).split())]
 
 
 def _encoded(words: list[str]) -> str:
