@@ -141,3 +141,4 @@ async def warm_up(services: Services) -> None:
         await services.claude.warm_up()
     gc.collect()
     gc.freeze()
+    gc.enable()
