@@ -137,6 +137,7 @@ async def test_citations_of_other_shapes_are_kept_as_untrue(service: ClaudeServi
         {"content": []},
         {"content": [], "stop_reason": None},
         {"content": [{"type": "text", "text": "x" * 20_001}], "stop_reason": "end_turn"},
+        {"content": [{"type": "text", "text": "x", "citations": [{}] * 501}], "stop_reason": "end_turn"},
     ],
 )
 def test_what_is_no_message_is_malformed(payload: object) -> None:

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 MAX_TEXT_CHARS = 20_000
 """Several times what `max_tokens` allows; more is not an answer but a broken upstream."""
+MAX_CITATIONS = 500
+"""The same for citations: each one is looked up, and nothing else may run meanwhile."""
 
 _LEAKED_TAG = re.compile(r"</?cite\b[^>]*(?:>|$)", re.IGNORECASE)
 
@@ -69,7 +71,7 @@ class ClaudeReply:
 def read_reply(payload: object, *, request_id: str | None, latency_ms: int) -> ClaudeReply:
     """Select the text blocks by type; ignore thinking and types that do not exist yet.
 
-    Raises MalformedReply when `payload` is no message: not an object, no content, no stop reason, too long.
+    Raises MalformedReply when `payload` is no message: not an object, no content, no stop reason, too much.
     """
     message = _object(payload)
     content, stop_reason = message.get("content"), message.get("stop_reason")
@@ -81,8 +83,11 @@ def read_reply(payload: object, *, request_id: str | None, latency_ms: int) -> C
     texts = [part for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
     if sum(len(part["text"]) for part in texts) > MAX_TEXT_CHARS:
         raise MalformedReply("text too long")
+    blocks = tuple(_text_block(part) for part in texts)
+    if sum(len(block.citations) for block in blocks) > MAX_CITATIONS:
+        raise MalformedReply("too many citations")
     return ClaudeReply(
-        blocks=tuple(_text_block(part) for part in texts),
+        blocks=blocks,
         stop_reason=stop_reason,
         model=str(message.get("model", "")),
         usage=_usage(_object(message.get("usage"))),
