@@ -87,7 +87,10 @@ def summary(book: Book, report: IngestReport, limit: int) -> str:
     lines = [f"{book.root}: {len(book.chapters)} chapters, {report.chunks} passages"]
     if report.chapters:
         lines.append(f"  chapters   {_changes(report)}")
-        lines.append(f"  passages   {report.embedded} embedded, {report.reused} reused, in {report.seconds:.1f} s")
+        speed = f" ({report.chunks_per_second:.0f} a second)" if report.embedded else ""
+        lines.append(
+            f"  passages   {report.embedded} embedded, {report.reused} reused, in {report.seconds:.1f} s{speed}"
+        )
     else:
         lines.append("  dry run    nothing was written")
     lines.append(f"  words      {report.words_kept:.1%} of the book's words are in a passage")

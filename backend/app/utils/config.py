@@ -29,7 +29,7 @@ from backend.app.utils.setting_problems import invalid_value, production_problem
 
 REPO_ROOT: Final = Path(__file__).resolve().parents[3]
 ENV_FILE: Final = REPO_ROOT / ".env"
-KNOWN_MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-4-5")
+KNOWN_MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5")
 
 
 def _in_repo(path: Path) -> Path:
