@@ -64,9 +64,13 @@ class FakeQdrant:
         self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """From now on connections are refused."""
         self._server.should_exit = True
         self._thread.join()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     # ---- the endpoints ----
 
