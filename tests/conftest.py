@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.claude",
     "tests.fixtures.app",
     "tests.fixtures.accounts",
+    "tests.fixtures.processes",
 ]
 
 

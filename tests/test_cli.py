@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -23,53 +22,10 @@ from backend.app import ingest_command, serving
 from backend.app.doctor import Check, examine
 from backend.app.errors import ConfigurationError
 from backend.app.lifespan import SAMPLE_BOOK
-from backend.app.utils.config import SETTING_NAMES, Settings
+from backend.app.utils.config import Settings
 from backend.app.utils.embedded import EmbeddedPostgres
-from tests.fixtures.app import Shelf, settings_on_a_copy
 from tests.fixtures.database import copied_database, public_folder
-
-REPO = Path(__file__).resolve().parents[1]
-KEY = "Zk3v8Qw1nR7tYp5sLx2dHf9cJm4gBa6eUo0iTqWz"
-
-
-def start(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
-    """`python -m backend` with these settings over harmless ones; a developer's .env must not matter."""
-    environment = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
-    harmless = {"ENVIRONMENT": "development", "SECRET_KEY": KEY, "LOG_LEVEL": "INFO"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "backend", *arguments],
-        cwd=REPO,
-        env=environment | harmless | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(*arguments: str, **settings: str) -> tuple[int, str, str]:
-    """-> exit code, standard output, standard error."""
-    process = start(*arguments, **settings)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-OwnSettings = Callable[..., Settings]
-
-
-@pytest.fixture
-def own_settings(shelf: Shelf, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[OwnSettings]:
-    """Settings over a copy of the shelf with the sample book."""
-    with ExitStack() as stack:
-
-        def make(**changes: Any) -> Settings:
-            return stack.enter_context(settings_on_a_copy(shelf, postgres_server, tmp_path, **changes))
-
-        yield make
-
-
-def as_environment(settings: Settings) -> dict[str, str]:
-    assert settings.database_url
-    return {"DATABASE_URL": settings.database_url.get_secret_value(), "DATA_DIR": str(settings.data_dir)}
+from tests.fixtures.processes import REPO, OwnSettings, as_environment, processes_of, run, start, started
 
 
 def test_a_bad_configuration_is_one_message_with_every_problem_and_no_secret() -> None:
@@ -134,29 +90,19 @@ def test_the_banner_tells_what_is_embedded_and_what_changes_it() -> None:
     assert "hunter2" not in serving.banner(with_key, "http://127.0.0.1:8000", "")
 
 
-def served_port(process: "subprocess.Popen[str]") -> int:
-    assert process.stderr
-    for line in process.stderr:
-        event = json.loads(line)  # every line is JSON: the output is no terminal
-        if event["event"] == "listening":
-            return int(event["port"])
-    raise AssertionError(f"it ended with {process.wait()}")
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_logs_json_and_stops_cleanly(number: signal.Signals, own_settings: OwnSettings) -> None:
-    process = start("serve", "--port", "0", **as_environment(own_settings()))
-    port = served_port(process)
-    answer = httpx2.get(f"http://127.0.0.1:{port}/api/health")
-    assert answer.status_code == 200
-    assert "server" not in answer.headers
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert out == ""
-    assert [json.loads(line)["event"] for line in err.splitlines()]
-    assert "Traceback" not in err
+    with started("serve", "--port", "0", **as_environment(own_settings())) as backend:
+        answer = httpx2.get(f"{backend.url}/api/health")
+        assert answer.status_code == 200
+        assert "server" not in answer.headers
+        backend.process.send_signal(number)
+        assert backend.wait() == 0
+        assert backend.process.stdout
+        assert backend.process.stdout.read() == ""
+    assert [json.loads(line)["event"] for line in backend.lines]
+    assert "Traceback" not in "".join(backend.lines)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -165,13 +111,12 @@ def test_a_signal_while_it_starts_leaves_no_database_running(moment: str) -> Non
     with public_folder() as folder:
         process = start("serve", "--port", "0", DATA_DIR=str(folder))
         while not (folder / moment).exists():
-            assert process.poll() is None
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"it ended with {process.wait(0.002)}")
         process.terminate()
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
-        assert not [
-            p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])
-        ]
+        assert processes_of(folder) == []
 
 
 def test_ask_prints_the_answer_and_links_to_its_sources(own_settings: OwnSettings) -> None:
