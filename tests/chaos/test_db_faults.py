@@ -18,7 +18,7 @@ import pytest
 
 from backend.app.errors import DatabaseUnavailable
 from backend.app.services import db_pool
-from backend.app.services.db_service import DBService, open_db
+from backend.app.services.db_service import open_db
 from backend.app.utils.embedded import EmbeddedPostgres
 from tests.fixtures.database import public_folder, statements
 
@@ -140,12 +140,14 @@ def _until_free(dsn: str) -> None:
             return
 
 
-async def test_a_read_only_database_still_answers_reads(db: DBService, database_url: str):
+async def test_a_read_only_database_still_answers_reads(fresh_database_url: str):
+    db = open_db(fresh_database_url)
     reader = await db.create_user("a@example.org", "hash", "A", "beginner", "none")
-    with statements(database_url) as cursor:
+    await db.close()
+    with statements(fresh_database_url) as cursor:
         cursor.execute("SELECT current_database()")
         cursor.execute(f"ALTER DATABASE {cursor.fetchall()[0][0]} SET default_transaction_read_only = on")
-    other = open_db(database_url)
+    other = open_db(fresh_database_url)
     assert await other.find_reader(reader.user_id) == reader
     with pytest.raises(DatabaseUnavailable):
         await other.save_turn(reader.user_id, uuid4(), "q", "a", [], "refused")

@@ -102,10 +102,10 @@ async def test_a_step_that_fails_leaves_nothing_of_itself(database_url: str):
     assert _catalog(database_url) == before
 
 
-async def test_a_database_of_a_newer_release_still_serves_this_one(database_url: str):
-    with statements(database_url) as cursor:
+async def test_a_database_of_a_newer_release_still_serves_this_one(fresh_database_url: str):
+    with statements(fresh_database_url) as cursor:
         cursor.execute("INSERT INTO schema_migrations (number, name, sha256) VALUES (9999, '9999_future', 'x')")
-    db = open_db(database_url)
+    db = open_db(fresh_database_url)
     assert await db.migrate() == []
     await db.close()
 
