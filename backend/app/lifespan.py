@@ -20,7 +20,9 @@ from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.qdrant_service import QdrantService, import_client, open_index
+from backend.app.services.query_rewriter import QueryRewriter
 from backend.app.services.readiness import Readiness
+from backend.app.services.retriever import Retriever
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
 from backend.app.utils.auth import PasswordHasher, TokenSigner
@@ -40,6 +42,7 @@ class Services:
     embedder: EmbeddingService
     index: QdrantService
     claude: ClaudeService | None
+    retriever: Retriever
     answers: AnswerService
     chapters: ChapterService
     passwords: PasswordHasher
@@ -62,6 +65,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         claude = ClaudeService.from_settings(settings)
         if claude:
             stack.push_async_callback(claude.close)
+        retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
         yield Services(
@@ -70,7 +74,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             embedder=embedder,
             index=index,
             claude=claude,
-            answers=AnswerService(settings, embedder, index, claude, db),
+            retriever=retriever,
+            answers=AnswerService(settings, QueryRewriter(), retriever, claude, db),
             chapters=ChapterService(db),
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),

@@ -13,7 +13,8 @@ from tests.fixtures.app import AppFactory
 
 REFUSAL = "I don't have this information in the book."
 QUESTION = "What is a ROS 2 node?"
-FIELDS = {"answer", "sources", "response_time", "grounded", "mode", "conversation_id", "warning"}
+FIELDS = {"answer", "sources", "response_time", "grounded", "outcome", "related", "mode"}
+FIELDS |= {"conversation_id", "warning"}
 
 
 def ask(

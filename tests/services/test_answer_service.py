@@ -16,7 +16,9 @@ from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.extractive import FIRST_LINE
 from backend.app.services.qdrant_service import QdrantService, open_index
+from backend.app.services.query_rewriter import QueryRewriter
 from backend.app.services.reader_words import DEFAULT_QUESTION
+from backend.app.services.retriever import Retriever
 from backend.app.utils.config import Settings
 from tests.fakes import claude_wire as wire
 from tests.fakes.book import NODE, TOPIC, chunk
@@ -81,7 +83,8 @@ Make = Callable[[ClaudeService | None, DBService], AnswerService]
 
 @pytest.fixture
 def make(book_settings: Settings, embedder: EmbeddingService, index: QdrantService) -> Make:
-    return lambda claude, db: AnswerService(book_settings, embedder, index, claude, db)
+    retriever = Retriever(embedder, index, threshold=book_settings.retrieval_threshold)
+    return lambda claude, db: AnswerService(book_settings, QueryRewriter(), retriever, claude, db)
 
 
 @pytest.fixture
@@ -111,7 +114,7 @@ async def ask(service: AnswerService, question: str, **asked: str) -> Answer:
 
 
 def is_refusal(answer: Answer) -> bool:
-    return (answer.text, answer.sources, answer.grounded) == (NOT_IN_THE_BOOK, (), False)
+    return (answer.text, answer.sources, answer.outcome) == (NOT_IN_THE_BOOK, (), "not_in_book")
 
 
 async def test_an_answer_names_the_cited_passage_with_a_link_to_its_words(service: AnswerService) -> None:
@@ -372,7 +375,8 @@ async def test_without_an_index_the_reader_is_told(
     tmp_path: Path, book_settings: Settings, embedder: EmbeddingService, door: ClaudeService, nowhere: DBService
 ) -> None:
     empty = open_index(book_settings.model_copy(update={"data_dir": tmp_path / "empty"}))
-    service = AnswerService(book_settings, embedder, empty, door, nowhere)
+    retriever = Retriever(embedder, empty, threshold=0.3)
+    service = AnswerService(book_settings, QueryRewriter(), retriever, door, nowhere)
     with pytest.raises(BookNotIngested):
         await ask(service, "What is a node?")
     await empty.close()

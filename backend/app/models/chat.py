@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from backend.app.models.domain import Answer, ChatTurn, Source
+from backend.app.models.domain import Answer, ChatTurn, Outcome, RelatedSection, Source
 from backend.app.models.text import SafeText, TrimmedText
 
 MAX_QUESTION_CHARS = 2_000
@@ -69,6 +69,20 @@ class CitedSource(BaseModel):
         )
 
 
+class RelatedOut(BaseModel):
+    """A section near the question, for a reader whose question the book does not answer."""
+
+    chapter_id: str
+    section: str
+    title: str = Field(description="The chapter's title.")
+    url: str = Field(description="Opens the page at the section's heading. Relative without SITE_URL.")
+
+    @classmethod
+    def of(cls, related: RelatedSection) -> "RelatedOut":
+        """From the domain's shape."""
+        return cls(chapter_id=related.chapter_id, section=related.section, title=related.title, url=related.url)
+
+
 class AnswerOut(BaseModel):
     """An answer that the book supports, or the sentence that it does not."""
 
@@ -76,6 +90,8 @@ class AnswerOut(BaseModel):
     sources: list[CitedSource] = Field(description="Only cited passages, in the order of first citation.")
     response_time: float = Field(description="Seconds.")
     grounded: bool = Field(description="Whether at least one citation was verified.")
+    outcome: Outcome = Field(description="partial: the book answers a part, and `answer` says what it leaves open.")
+    related: list[RelatedOut] = Field(description="The nearest sections, when the book does not answer.")
     mode: Literal["claude", "extractive"] = Field(description="extractive: no AI model is configured.")
     conversation_id: UUID
     warning: str | None = Field(None, description="The answer is good, something beside it failed.")
@@ -88,6 +104,8 @@ class AnswerOut(BaseModel):
             sources=[CitedSource.of(source) for source in answer.sources],
             response_time=answer.response_time_s,
             grounded=answer.grounded,
+            outcome=answer.outcome,
+            related=[RelatedOut.of(section) for section in answer.related],
             mode="extractive" if answer.mode == "extractive" else "claude",
             conversation_id=answer.conversation_id,
             warning=answer.warning,

@@ -13,6 +13,9 @@ Level = Literal["beginner", "intermediate", "advanced"]
 Hardware = Literal["none", "gpu", "jetson", "robotics"]
 AnswerMode = Literal["claude", "extractive", "refused"]
 """How a turn is stored. An `Answer` names who answered, also when it refuses, and says beside it if it holds."""
+Outcome = Literal["answered", "partial", "not_in_book"]
+QuestionLanguage = Literal["en", "ur", "ur-Latn", "other"]
+"""BCP 47: English, Urdu in its own script, Roman Urdu; "other" is any other script or language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +135,39 @@ class ChatTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTurn:
+    """What a later question of the same thread may refer to."""
+
+    question: str
+    answer: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedSection:
+    """A section near the question; `url` opens the page at its heading."""
+
+    chapter_id: ChapterId
+    section: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader gets. `mode` is who answered ("claude" or "extractive"), also for a refusal; not `grounded`
-    means: no citation held, so `text` is the refusal sentence and there are no sources."""
+    """What a reader gets. `mode` is who answered ("claude" or "extractive"), also for a refusal; a refusal has the
+    outcome "not_in_book", its one sentence as `text`, no sources, and the nearest sections as `related`."""
 
     text: str
     sources: tuple[Source, ...]
-    grounded: bool
+    outcome: Outcome
+    related: tuple[RelatedSection, ...]
     mode: AnswerMode
     conversation_id: UUID
     response_time_s: float
     warning: str | None = None
+
+    @property
+    def grounded(self) -> bool:
+        """Whether at least one citation held."""
+        return self.outcome != "not_in_book"

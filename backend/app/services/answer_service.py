@@ -1,41 +1,46 @@
 """A question -> an answer that the book supports, or the sentence that says it does not.
 
-Embed, search, gate, ask, check the citations, remember. Each rule has its own module; this one is their order.
+Understand, find, ask, check the citations, remember. Each step has its own module; this one is their order.
 Knows neither HTTP nor SQL.
 """
 
-import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Literal
-from uuid import UUID, uuid4
 
 import structlog
 
-from backend.app.errors import AIServiceBusy, AppError
-from backend.app.models.domain import Answer, AnswerMode, ChatTurn, Chunk, Reader, ScoredChunk, Source
+from backend.app.errors import AIServiceBusy
+from backend.app.models.domain import (
+    Answer,
+    AnswerMode,
+    ChatTurn,
+    Chunk,
+    Outcome,
+    PastTurn,
+    Reader,
+    RelatedSection,
+    Source,
+)
 from backend.app.services.citations import CheckedAnswer, Quote, check_answer
 from backend.app.services.claude_reply import ClaudeReply
 from backend.app.services.claude_service import ClaudeService
+from backend.app.services.conversations import Conversation, Conversations
 from backend.app.services.db_service import DBService
 from backend.app.services.deep_links import deep_link
-from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.extractive import quote_passages
-from backend.app.services.gate import is_answerable, relevant
 from backend.app.services.inert_markdown import make_inert
-from backend.app.services.passages import Passage, pack
-from backend.app.services.qdrant_service import QdrantService
-from backend.app.services.reader_words import DEFAULT_QUESTION, question_block
-from backend.app.services.selection import find_marked_chunks, search_words, trim_selection
+from backend.app.services.passages import Passage
+from backend.app.services.query_rewriter import QueryRewriter, Understood
+from backend.app.services.reader_words import question_block
+from backend.app.services.retriever import Findings, Retriever
+from backend.app.services.selection import trim_selection
 from backend.app.utils.config import Settings
 
 NOT_IN_THE_BOOK = "I don't have this information in the book."
 NOT_SAVED = "Could not save chat history."
 CUT_SHORT = "The answer was too long and ends early."
-_HITS = 10
-_CANDIDATE_CHAPTERS = 3
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -50,17 +55,24 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What the book has on the question. No passages: nothing, so no model is asked."""
+class _Prepared:
+    """All that is known before an answer is written."""
 
-    passages: tuple[Passage, ...]
-    question_block: str
+    started: float
+    asked: Asked
+    conversation: Conversation
+    understood: Understood
+    findings: Findings
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     checked: CheckedAnswer | None
     warning: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return "answered" if self.checked else "not_in_book"
 
 
 class AnswerService:
@@ -69,17 +81,17 @@ class AnswerService:
     def __init__(
         self,
         settings: Settings,
-        embedder: EmbeddingService,
-        index: QdrantService,
+        rewriter: QueryRewriter,
+        retriever: Retriever,
         claude: ClaudeService | None,
         db: DBService,
     ) -> None:
         self._site_url = settings.site_url
-        self._threshold = settings.retrieval_threshold
-        self._embedder = embedder
-        self._index = index
+        self._rewriter = rewriter
+        self._retriever = retriever
         self._claude = claude
         self._db = db
+        self._conversations = Conversations(db)
 
     @property
     def mode(self) -> AnswerMode:
@@ -92,14 +104,8 @@ class AnswerService:
         Raises SearchUnavailable, BookNotIngested, AIServiceBusy. A failing database costs the history, not the
         answer.
         """
-        started = time.perf_counter()
-        evidence = await self._gather(asked.question, trim_selection(asked.selected_text))
-        verdict = await self._judge(evidence, reader)
-        answer = self._compose(verdict)
-        conversation_id, saved = await self._remember(asked, answer, reader)
-        seconds = round(time.perf_counter() - started, 3)
-        warning = verdict.warning if saved else NOT_SAVED
-        return Answer(answer.text, answer.sources, answer.grounded, self.mode, conversation_id, seconds, warning)
+        prepared = await self._prepare(asked, reader)
+        return await self._finish(prepared, await self._judge(prepared, reader), reader)
 
     async def list_history(self, reader: Reader, limit: int) -> list[ChatTurn]:
         """Newest first."""
@@ -109,51 +115,42 @@ class AnswerService:
         """Returns how many turns there were."""
         return await self._db.delete_turns(reader.user_id)
 
-    # --- evidence
+    async def _prepare(self, asked: Asked, reader: Reader | None) -> _Prepared:
+        started = time.perf_counter()
+        conversation = await self._conversations.open(asked.conversation_id, reader)
+        selection = trim_selection(asked.selected_text)
+        understood = await self._rewriter.understand(asked.question, selection, conversation.turns)
+        findings = await self._retriever.find(understood.search, only_evidence=self._claude is None)
+        return _Prepared(started, asked, conversation, understood, findings)
 
-    async def _gather(self, question: str, selection: str) -> _Evidence:
-        """Search with the question and, when text is marked, with its beginning; place the marked text."""
-        queries = [query for query in (_own_question(question, selection), search_words(selection)) if query]
-        vectors = await self._embedder.embed(queries)
-        found = await asyncio.gather(
-            *(self._index.search(vector, query, limit=_HITS) for vector, query in zip(vectors, queries, strict=True))
-        )
-        marked = await self._find_marked(selection, found[-1]) if selection else []
-        hits = _best_first(chain.from_iterable(found))
-        if not marked and not any(
-            is_answerable(hits, query, self._threshold) for hits, query in zip(found, queries, strict=True)
-        ):
-            return _Evidence((), "")
-        if self._claude is None:
-            hits = relevant(hits, queries, self._threshold)
-        origin: Literal["book", "reader"] = "book" if marked else "reader"
-        passages = pack([*_as_hits(marked, hits), *hits])
-        return _Evidence(passages, question_block(question, selection, origin=origin))
-
-    async def _find_marked(self, selection: str, hits: Sequence[ScoredChunk]) -> list[Chunk]:
-        chapters = list(dict.fromkeys(hit.chunk.chapter_id for hit in hits))[:_CANDIDATE_CHAPTERS]
-        for chapter_id in chapters:
-            marked = find_marked_chunks(selection, await self._index.chapter_chunks(chapter_id))
-            if marked:
-                return marked
-        return []
-
-    # --- answer
-
-    async def _judge(self, evidence: _Evidence, reader: Reader | None) -> _Verdict:
-        if not evidence.passages:
+    async def _judge(self, prepared: _Prepared, reader: Reader | None) -> _Verdict:
+        passages = prepared.findings.passages
+        if not passages:
             return _Verdict(None)
         if self._claude is None:
-            return _Verdict(quote_passages(evidence.passages))
+            return _Verdict(quote_passages(passages))
         reader_key = str(reader.user_id) if reader else None
-        reply = await self._claude.answer(evidence.question_block, evidence.passages, reader_key=reader_key)
-        return _checked(reply, evidence.passages)
+        reply = await self._claude.answer(_question_block(prepared), passages, reader_key=reader_key)
+        return _checked(reply, passages)
 
-    def _compose(self, verdict: _Verdict) -> "_Composed":
-        if verdict.checked is None:
-            return _Composed(NOT_IN_THE_BOOK, (), grounded=False)
-        sources = tuple(map(self._source, verdict.checked.quotes))
-        return _Composed(verdict.checked.text, sources, grounded=True)
+    async def _finish(self, prepared: _Prepared, verdict: _Verdict, reader: Reader | None) -> Answer:
+        text, sources = NOT_IN_THE_BOOK, ()
+        related = tuple(map(self._related, prepared.findings.nearest))
+        if verdict.checked:
+            text, sources, related = verdict.checked.text, tuple(map(self._source, verdict.checked.quotes)), ()
+        mode = self.mode if verdict.checked else "refused"
+        turn = PastTurn(prepared.asked.question, text, sources)
+        saved = await self._conversations.save(prepared.conversation, turn, mode, reader)
+        return Answer(
+            text=text,
+            sources=sources,
+            outcome=verdict.outcome,
+            related=related,
+            mode=self.mode,
+            conversation_id=prepared.conversation.conversation_id,
+            response_time_s=round(time.perf_counter() - prepared.started, 3),
+            warning=verdict.warning if saved else NOT_SAVED,
+        )
 
     def _source(self, quote: Quote) -> Source:
         hit = quote.passage.hit
@@ -166,38 +163,13 @@ class AnswerService:
             quote=quote.text,
         )
 
-    # --- memory
-
-    async def _remember(self, asked: Asked, answer: "_Composed", reader: Reader | None) -> tuple[UUID, bool]:
-        """The thread's id, and whether all that should be saved was. Anonymous turns leave nothing behind."""
-        fresh = uuid4()
-        if reader is None:
-            return fresh, True
-        try:
-            conversation_id = await self._own_conversation(asked.conversation_id, reader) or fresh
-            mode = self.mode if answer.grounded else "refused"
-            await self._db.save_turn(
-                reader.user_id, conversation_id, asked.question, answer.text, answer.sources, mode
-            )
-        except AppError as failure:
-            log.warning("chat_history_not_saved", code=failure.code)
-            return fresh, False
-        return conversation_id, True
-
-    async def _own_conversation(self, claimed: str | None, reader: Reader) -> UUID | None:
-        try:
-            conversation_id = UUID(claimed)
-        except (ValueError, TypeError, AttributeError):  # other frontends send "chat-<ms>"
-            return None
-        owned = await self._db.owns_conversation(reader.user_id, conversation_id)
-        return conversation_id if owned else None
+    def _related(self, chunk: Chunk) -> RelatedSection:
+        return RelatedSection(chunk.chapter_id, chunk.section, chunk.title, deep_link(chunk, "", self._site_url))
 
 
-@dataclass(frozen=True, slots=True)
-class _Composed:
-    text: str
-    sources: tuple[Source, ...]
-    grounded: bool
+def _question_block(prepared: _Prepared) -> str:
+    origin: Literal["book", "reader"] = "book" if prepared.findings.is_marked else "reader"
+    return question_block(prepared.asked.question, prepared.understood.search.selection, origin=origin)
 
 
 def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
@@ -220,23 +192,3 @@ def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
 def _says_not_in_the_book(text: str) -> bool:
     said = text.replace("’", "'").strip(" \n\"'*_>").casefold()
     return said.startswith(NOT_IN_THE_BOOK.rstrip(".").casefold())
-
-
-def _own_question(question: str, selection: str) -> str:
-    """The default question holds no word to search for."""
-    return "" if selection and question == DEFAULT_QUESTION else question
-
-
-def _best_first(hits: Iterable[ScoredChunk]) -> list[ScoredChunk]:
-    """Each chunk once, with its best score."""
-    best: dict[int, ScoredChunk] = {}
-    for hit in sorted(hits, key=lambda hit: hit.score, reverse=True):
-        best.setdefault(hit.chunk.position, hit)
-    return list(best.values())
-
-
-def _as_hits(marked: Sequence[Chunk], hits: Sequence[ScoredChunk]) -> list[ScoredChunk]:
-    """Marked chunks as certain hits: those that also fit the question first, then in reading order."""
-    scores = {hit.chunk.position: hit for hit in hits}
-    found = [scores.get(chunk.position) or ScoredChunk(chunk, 1.0, 1.0, 0.0) for chunk in marked]
-    return sorted(found, key=lambda hit: (hit.chunk.position not in scores, -hit.score, hit.chunk.position))
