@@ -31,4 +31,5 @@ def hit(text: str = NODE, position: int = 0, score: float = 0.7, **fields: Any) 
 
 
 def passage(text: str = NODE, position: int = 0, **fields: Any) -> Passage:
-    return Passage(hit(text, position, **fields))
+    found = hit(text, position, **fields)
+    return Passage(found, (found.chunk,))

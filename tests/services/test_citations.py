@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.app.models.domain import ScoredChunk
 from backend.app.services.citations import check_answer, find_quote
 from backend.app.services.claude_reply import Citation, ClaudeReply, read_reply
 from backend.app.services.passages import Passage
 from tests.fakes import claude_wire as wire
-from tests.fakes.book import NODE, TOPIC, passage
+from tests.fakes.book import NODE, TOPIC, chunk, passage
 
 PASSAGES = (
     passage(NODE, 0),
@@ -120,7 +121,8 @@ def test_removing_half_of_a_code_block_refuses_the_answer() -> None:
 
 
 def quote_of(cited_text: str, start: int = -1, end: int = -1, within: Passage = PASSAGES[0]) -> str | None:
-    return find_quote(Citation(within.source, cited_text, start, end), within)
+    found = find_quote(Citation(within.source, cited_text, start, end), within)
+    return found.text if found else None
 
 
 def test_the_cited_blocks_joined_are_the_quote() -> None:
@@ -130,6 +132,36 @@ def test_the_cited_blocks_joined_are_the_quote() -> None:
 
 def test_wrong_block_numbers_are_forgiven_when_the_words_stand_there() -> None:
     assert quote_of("performs computation. Nodes talk", 7, 3) == "performs computation. Nodes talk"
+
+
+def section(*parts: tuple[str, str]) -> Passage:
+    """A passage of several chunks, each given by its text and its anchor."""
+    chunks = tuple(chunk(text, number, anchor=anchor) for number, (text, anchor) in enumerate(parts))
+    return Passage(ScoredChunk(chunks[-1], 0.7, 0.7, 0.0), chunks)
+
+
+def test_a_quote_knows_the_chunk_in_which_it_begins() -> None:
+    whole = section((NODE, "nodes"), (TOPIC, "topics"))
+    assert whole.text == f"{NODE}\n\n{TOPIC}" == "".join(whole.blocks)
+    by_block = find_quote(Citation(whole.source, whole.blocks[2], 2, 3), whole)
+    by_words = find_quote(Citation(whole.source, "Topics are many-to-many.", -1, -1), whole)
+    across = find_quote(Citation(whole.source, f"services and actions. {TOPIC}", -1, -1), whole)
+    assert by_block
+    assert by_words
+    assert across
+    assert [by_block.chunk, by_words.chunk, across.chunk] == [whole.chunks[1], whole.chunks[1], whole.chunks[0]]
+    assert across.text == f"services and actions.\n\n{TOPIC}"
+
+
+def test_each_cited_section_of_a_passage_is_a_source() -> None:
+    whole = section((NODE, "nodes"), (TOPIC, "topics"), ("More on topics.", "topics"))
+    found = [
+        wire.text(said, cites(0) | {"source": whole.source, "cited_text": cited})
+        for said, cited in (("B. ", TOPIC), ("C. ", "More on topics."), ("A.", NODE))
+    ]
+    checked = check_answer(reply(*found), [whole])
+    assert checked is not None
+    assert [quote.chunk.anchor for quote in checked.quotes] == ["topics", "nodes"]
 
 
 def test_white_space_may_differ_and_the_passages_own_is_returned() -> None:

@@ -153,13 +153,13 @@ class AnswerService:
         )
 
     def _source(self, quote: Quote) -> Source:
-        hit = quote.passage.hit
+        chunk, score = quote.chunk, quote.passage.hit.score
         return Source(
-            chapter_id=hit.chunk.chapter_id,
-            section=hit.chunk.section,
-            similarity=round(min(max(hit.score, 0.0), 1.0), 4),
-            title=hit.chunk.title,
-            url=deep_link(hit.chunk, quote.text, self._site_url),
+            chapter_id=chunk.chapter_id,
+            section=chunk.section,
+            similarity=round(min(max(score, 0.0), 1.0), 4),
+            title=chunk.title,
+            url=deep_link(chunk, quote.text, self._site_url),
             quote=quote.text,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from backend.app.models.domain import Chunk
 from backend.app.services.claude_reply import Citation, ClaudeReply, TextBlock
 from backend.app.services.passages import Passage
 from backend.app.textbook.parser import split_lines
@@ -22,16 +23,18 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """`text` is a verbatim piece of the passage, without white space around it."""
+    """`text` is a verbatim piece of the passage, without white space around it; `chunk` the one of the passage's
+    chunks in which it begins."""
 
     passage: Passage
+    chunk: Chunk
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedAnswer:
-    """What may be shown. `quotes` holds one quote for each cited passage, in the order of first citation, and
-    is never empty; `dropped` counts untrue citations."""
+    """What may be shown. `quotes` holds one quote for each cited section of a passage, in the order of first
+    citation, and is never empty; `dropped` counts untrue citations."""
 
     text: str
     quotes: tuple[Quote, ...]
@@ -71,7 +74,7 @@ def check_answer(reply: ClaudeReply, passages: Sequence[Passage], *, cut_short: 
     return CheckedAnswer(shown, quotes, sum(claim.dropped for claim in claims))
 
 
-def find_quote(citation: Citation, passage: Passage) -> str | None:
+def find_quote(citation: Citation, passage: Passage) -> Quote | None:
     """The passage's own words behind a citation, or None.
 
     Exact: the cited blocks joined are the quote. Otherwise the quote must stand in the passage as whole words with
@@ -80,13 +83,15 @@ def find_quote(citation: Citation, passage: Passage) -> str | None:
     cited = citation.cited_text
     within = 0 <= citation.start < citation.end <= len(passage.blocks)
     if within and cited == "".join(passage.blocks[citation.start : citation.end]):
-        return cited.strip() or None
+        return Quote(passage, passage.chunk_at(citation.start), cited.strip()) if cited.strip() else None
     pieces = cited.split()
     if len("".join(pieces)) < _SHORTEST_LOOSE_QUOTE or len(cited) > 2 * len(passage.text):
         return None
     pattern = r"\s+".join(map(re.escape, pieces))
     found = re.search(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", passage.text)  # some scripts write no spaces
-    return found.group() if found else None
+    if found is None:
+        return None
+    return Quote(passage, passage.chunk_at(passage.block_at(found.start())), found.group())
 
 
 def _claims(blocks: Iterable[TextBlock], by_source: dict[str, Passage]) -> list[_Claim]:
@@ -102,8 +107,7 @@ def _claims(blocks: Iterable[TextBlock], by_source: dict[str, Passage]) -> list[
 
 def _true_quote(citation: Citation, by_source: dict[str, Passage]) -> Quote | None:
     passage = by_source.get(citation.source)
-    quoted = find_quote(citation, passage) if passage else None
-    return Quote(passage, quoted) if passage and quoted else None
+    return find_quote(citation, passage) if passage else None
 
 
 def _sentences(text: str) -> list[Span]:
@@ -138,8 +142,8 @@ def _last_complete(text: str, cited: Sequence[Span]) -> int:
 
 
 def _first_of_each(groups: Iterable[tuple[Quote, ...]]) -> tuple[Quote, ...]:
-    found: dict[str, Quote] = {}
+    found: dict[tuple[str, str], Quote] = {}
     for quotes in groups:
         for quote in quotes:
-            found.setdefault(quote.passage.source, quote)
+            found.setdefault((quote.passage.source, quote.chunk.anchor), quote)
     return tuple(found.values())

@@ -18,7 +18,7 @@ def quote_passages(passages: Sequence[Passage]) -> CheckedAnswer | None:
     if not shown:
         return None
     parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)
-    quotes = tuple(Quote(passage, _beginning(passage)) for passage in shown)
+    quotes = tuple(Quote(passage, passage.chunks[0], _beginning(passage)) for passage in shown)
     return CheckedAnswer("\n\n".join([FIRST_LINE, *parts]), quotes, dropped=0)
 
 

@@ -3,11 +3,13 @@ blocks that a citation can point at. Pure; knows neither search nor Claude.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import accumulate
 
-from backend.app.models.domain import ScoredChunk
+from backend.app.models.domain import Chunk, ScoredChunk
 from backend.app.services.normalised_text import words
 from backend.app.textbook.chunker import citation_blocks
 
@@ -19,13 +21,15 @@ _FRAME_TOKENS = 40  # source, title and the block structure around one passage
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk as it is sent. Joined, `blocks` are the chunk's text."""
+    """Neighbouring chunks of one section around a hit, as they are sent; `hit.chunk` is one of `chunks`. Joined,
+    `blocks` are the passage's text."""
 
     hit: ScoredChunk
+    chunks: tuple[Chunk, ...]
 
     @cached_property
     def source(self) -> str:
-        """Unique in the book: the position counts its chunks."""
+        """Unique in the book: the position counts its chunks, and no chunk is in two passages."""
         chunk = self.hit.chunk
         return f"book://{chunk.chapter_id}#{chunk.anchor}/chunk-{chunk.position}"
 
@@ -35,11 +39,26 @@ class Passage:
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
-        return _blocks(self.hit.chunk.text)
+        return tuple(block for _, blocks in self._parts for block in blocks)
 
-    @property
+    @cached_property
     def text(self) -> str:
-        return self.hit.chunk.text
+        return "".join(self.blocks)
+
+    def chunk_at(self, block: int) -> Chunk:
+        """The chunk that block number `block` (from 0) belongs to."""
+        ends = list(accumulate(len(blocks) for _, blocks in self._parts))
+        return self.chunks[bisect_right(ends, block)]
+
+    def block_at(self, character: int) -> int:
+        """The number of the block in which character number `character` (from 0) of the text stands."""
+        return bisect_right(list(accumulate(map(len, self.blocks))), character)
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[Chunk, tuple[str, ...]], ...]:
+        """Each chunk with its blocks; a blank line stands between two chunks, at the end of the earlier one."""
+        *early, last = self.chunks
+        return (*((chunk, _blocks(f"{chunk.text}\n\n")) for chunk in early), (last, _blocks(last.text)))
 
 
 def pack(hits: Iterable[ScoredChunk], max_tokens: int = MAX_PASSAGE_TOKENS) -> tuple[Passage, ...]:
@@ -52,7 +71,7 @@ def pack(hits: Iterable[ScoredChunk], max_tokens: int = MAX_PASSAGE_TOKENS) -> t
     seen: list[frozenset[tuple[str, str]]] = []
     left = max_tokens
     for hit in hits:
-        passage, marks = Passage(hit), _word_pairs(hit.chunk.text)
+        passage, marks = Passage(hit, (hit.chunk,)), _word_pairs(hit.chunk.text)
         cost = _FRAME_TOKENS + estimate_tokens(passage.title + passage.source + passage.text)
         if not marks or cost > left or any(_same(marks, other) for other in seen):
             continue
