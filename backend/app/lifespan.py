@@ -50,6 +50,24 @@ class Services:
     readiness: Readiness
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What a question passes through; `evaluate` measures it over an index of its own."""
+
+    rewriter: QueryRewriter
+    retriever: Retriever
+    answers: AnswerService
+
+
+def answering(
+    settings: Settings, embedder: EmbeddingService, index: QdrantService, claude: ClaudeService | None, db: DBService
+) -> Answering:
+    """The parts of answering over these stores, put together as they are for readers."""
+    rewriter = QueryRewriter()
+    retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
+    return Answering(rewriter, retriever, AnswerService(settings, rewriter, retriever, claude, db))
+
+
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Open what the settings name. Raises ConfigurationError when something can never work as configured; a
@@ -65,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         claude = ClaudeService.from_settings(settings)
         if claude:
             stack.push_async_callback(claude.close)
-        retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
+        asked = answering(settings, embedder, index, claude, db)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
         yield Services(
@@ -74,8 +92,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             embedder=embedder,
             index=index,
             claude=claude,
-            retriever=retriever,
-            answers=AnswerService(settings, QueryRewriter(), retriever, claude, db),
+            retriever=asked.retriever,
+            answers=asked.answers,
             chapters=ChapterService(db),
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
