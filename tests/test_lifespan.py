@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from backend.app.errors import ConfigurationError
 from backend.app.lifespan import open_services, prepare_to_serve
+from backend.app.models.domain import Manifest
 from backend.app.textbook.analyzer import ANALYZER_VERSION
 from backend.app.utils.config import Settings
 
@@ -28,6 +29,7 @@ async def test_a_database_that_is_away_does_not_hide_an_index_of_another_model(t
     async with open_services(Settings(data_dir=tmp_path, database_url=away)) as services:
         version = f"{'0' * 12}-{ANALYZER_VERSION}-{'0' * 12}"
         await services.index.create(version, services.embedder.dimension)
+        await services.index.write_manifest(version, Manifest())
         await services.index.activate(version)
         with pytest.raises(ConfigurationError, match="another embedding model"):
             await prepare_to_serve(services)

@@ -234,6 +234,7 @@ async def _copy_index(source: SearchChoice, target: SearchChoice) -> None:
     for chapter_id in await local.chapter_ids():
         chunks = await local.chapter_chunks(chapter_id)
         await remote.add(version, chunks, np.stack([vectors[chunk.content_hash] for chunk in chunks]))
+    await remote.write_manifest(version, await local.manifest())
     await remote.activate(version)
     await local.close()
     await remote.close()

@@ -167,7 +167,8 @@ class FakeQdrant:
         return {"points": [_plain(record) for record in records], "next_page_offset": following}
 
     async def _count(self, request: Request, body: Any) -> Any:
-        return _plain(await self._store.count(_name(request)))
+        wanted = models.CountRequest.model_validate(body)
+        return _plain(await self._store.count(_name(request), wanted.filter, exact=wanted.exact or False))
 
     async def _query(self, request: Request, body: Any) -> Any:
         searches = models.QueryRequestBatch.model_validate(body).searches

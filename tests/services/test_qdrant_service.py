@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from qdrant_client import models
 
 from backend.app.errors import BookError, BookNotIngested, ConfigurationError, SearchUnavailable
-from backend.app.models.domain import ChapterId, Chunk
+from backend.app.models.domain import ChapterId, Chunk, Manifest
 from backend.app.services import qdrant_service
 from backend.app.services.embedding_service import EmbeddingService
-from backend.app.services.qdrant_service import FILTERED_FIELDS, QdrantService, open_index
+from backend.app.services.qdrant_service import FILTERED_FIELDS, MANIFEST_ID, QdrantService, open_index
 from backend.app.textbook.analyzer import ANALYZER_VERSION
 from tests.fakes.qdrant import FakeQdrant
 from tests.fixtures.retrieval import SearchChoice
@@ -56,6 +56,7 @@ def make_chunk(position: int, chapter: str, section: str, text: str) -> Chunk:
     )
 
 
+MANIFEST = Manifest(gate={"bias": -1.5}, vocabulary={"robot": ["روبوٹ"]})
 CHUNKS = [make_chunk(i, *passage) for i, passage in enumerate(PASSAGES)]
 
 
@@ -73,6 +74,7 @@ async def vectors(embedder: EmbeddingService) -> NDArray[np.float32]:
 async def fill(index: QdrantService, vectors: NDArray[np.float32], version: str = FIRST) -> None:
     await index.create(version, vectors.shape[1])
     await index.add(version, CHUNKS, vectors)
+    await index.write_manifest(version, MANIFEST)
     await index.activate(version)
 
 
@@ -165,6 +167,35 @@ async def test_lists_longer_than_a_page_are_read_to_the_end(any_index: QdrantSer
     assert await any_index.chapter_chunks(many[0].chapter_id) == many
 
 
+async def test_what_was_learnt_of_the_book_is_no_passage(
+    any_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await fill(any_index, vectors)
+    assert await any_index.manifest() == MANIFEST
+    assert await any_index.count() == len(CHUNKS)
+    assert await any_index.chapter_ids() == {chunk.chapter_id for chunk in CHUNKS}
+    assert set(await any_index.stored_vectors(FINGERPRINT)) == {chunk.content_hash for chunk in CHUNKS}
+    for question in ("node topic", ""):
+        assert len(await any_index.search(vectors[0], question, limit=100)) == len(CHUNKS)
+
+
+async def test_what_was_learnt_is_asked_of_qdrant_once_for_each_index(
+    fake_qdrant: FakeQdrant, remote_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await fill(remote_index, vectors)
+    asked = len(fake_qdrant.requests)
+    for _ in range(3):
+        assert await remote_index.manifest() == MANIFEST
+    assert len(fake_qdrant.requests) == asked + 1
+    other = Manifest(gate={"bias": 2.0})
+    await remote_index.create(SECOND, 384)
+    await remote_index.add(SECOND, CHUNKS, vectors)
+    await remote_index.write_manifest(SECOND, other)
+    assert await remote_index.manifest() == MANIFEST
+    await remote_index.activate(SECOND)
+    assert await remote_index.manifest() == other
+
+
 # ---- building and switching ----
 
 
@@ -181,6 +212,7 @@ def _questions(index: QdrantService) -> list[Callable[[], Any]]:
     return [
         index.ping,
         index.count,
+        index.manifest,
         lambda: index.search(random_vector(), "node"),
         lambda: index.chapter_chunks(ChapterId("a")),
     ]
@@ -340,6 +372,21 @@ async def test_an_index_of_another_program_version_is_refused(index: QdrantServi
         await index.check(384, FINGERPRINT)
 
 
+@pytest.mark.parametrize("stored", [None, {"format": 0, "gate": {"bias": 1}}, {"other": "program"}])
+async def test_an_index_without_our_manifest_answers_but_must_be_built_again(
+    stored: dict[str, Any] | None, any_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await any_index.create(FIRST, 384)
+    await any_index.add(FIRST, CHUNKS, vectors)
+    if stored:
+        point = models.PointStruct(id=MANIFEST_ID, vector={}, payload=stored)
+        await any_index._client.upsert(f"textbook_chunks--{FIRST}", [point])
+    await any_index.activate(FIRST)
+    assert await any_index.manifest() == Manifest()
+    with pytest.raises(ConfigurationError, match="another version of this program"):
+        await any_index.check(384, FINGERPRINT)
+
+
 async def test_a_collection_that_has_our_name_is_refused_and_replaced_only_on_demand(
     any_index: QdrantService, vectors: NDArray[np.float32]
 ) -> None:
@@ -373,6 +420,7 @@ async def _every_call_is_unavailable(index: QdrantService) -> None:
         lambda: index.check(384, FINGERPRINT),
         lambda: index.stored_vectors(FINGERPRINT),
         lambda: index.create(FIRST, 384),
+        lambda: index.write_manifest(FIRST, MANIFEST),
         lambda: index.activate(FIRST),
     ]
     for call in calls:

@@ -1,8 +1,9 @@
 """The shapes that services exchange: plain frozen dataclasses, no web framework, no database types."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 from uuid import UUID
 
 ChapterId = NewType("ChapterId", str)
@@ -87,6 +88,19 @@ class ScoredChunk:
     score: float
     dense: float
     lexical: float
+
+
+MANIFEST_FORMAT = 1
+"""Part of every index's content: an index whose manifest has another format has to be built again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ingest learnt of the whole book, kept with its index as JSON. Each field has one module that writes and
+    reads it (`gate`: `textbook.calibration`); empty means that nothing was learnt."""
+
+    gate: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    vocabulary: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

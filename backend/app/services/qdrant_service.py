@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from backend.app.errors import AppError, BookError, BookNotIngested, ConfigurationError, SearchUnavailable
-from backend.app.models.domain import ChapterId, Chunk, ScoredChunk
+from backend.app.models.domain import MANIFEST_FORMAT, ChapterId, Chunk, Manifest, ScoredChunk
 from backend.app.services import passage_payload
 from backend.app.services.ranking import Ranked, fuse
 from backend.app.textbook import analyzer
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 DENSE, LEXICAL = "dense", "lexical"
 FILTERED_FIELDS = ("chapter_id",)
 """Payload fields that a filter may name. Each gets an index: clusters in strict mode refuse others."""
+
+MANIFEST_ID = "6d616e69-6665-4374-8000-000000000000"
+"""The one point that is no passage: it has no vectors, so that no search finds it, and every list leaves it out."""
 
 CANDIDATES = 200
 """Hits asked of each query before fusing."""
@@ -128,6 +131,7 @@ class QdrantService:
         # Exact search: a book is small, and the ranking is then the same everywhere. Local mode is always exact.
         self._params = None if local else models.SearchParams(exact=True)
         self._resolved: tuple[str, float] | None = None
+        self._manifest: tuple[str, Manifest | None] = ("", None)
 
     async def close(self) -> None:
         await self._client.close()
@@ -148,6 +152,10 @@ class QdrantService:
         records = await self._on_active(lambda name: self._scroll(name, where=where))
         return sorted(map(_chunk, records), key=lambda chunk: chunk.position)
 
+    async def manifest(self) -> Manifest:
+        """What ingest learnt of the book that answers now. Empty when another version of this program wrote it."""
+        return await self._on_active(self._read_manifest) or Manifest()
+
     async def active_version(self) -> str | None:
         """What answers now; None before the first ingest."""
         try:
@@ -167,7 +175,8 @@ class QdrantService:
         if version is None:
             return
         parts = _VERSION.fullmatch(version)
-        if parts is None or parts["analyzer"] != str(analyzer.ANALYZER_VERSION):
+        is_ours = parts is not None and parts["analyzer"] == str(analyzer.ANALYZER_VERSION)
+        if parts is None or not is_ours or await self._on_active(self._read_manifest) is None:
             raise ConfigurationError(
                 ["The search index was built by another version of this program. Run: python -m backend ingest PATH"]
             )
@@ -228,6 +237,15 @@ class QdrantService:
         async with self._calling(WRITE_TIMEOUT_S) as client:
             await client.upsert(f"{self._alias}--{version}", points, wait=True)
 
+    async def write_manifest(self, version: str, manifest: Manifest) -> None:
+        """Adds to an index that is being built what was learnt of the whole book."""
+        from qdrant_client import models
+
+        payload = {"format": MANIFEST_FORMAT, "gate": manifest.gate, "vocabulary": manifest.vocabulary}
+        async with self._calling(WRITE_TIMEOUT_S) as client:
+            points = [models.PointStruct(id=MANIFEST_ID, vector={}, payload=payload)]
+            await client.upsert(f"{self._alias}--{version}", points, wait=True)
+
     async def activate(self, version: str) -> None:
         """Lets the alias point at this index, in one step; then drops every other index of ours."""
         from qdrant_client import models
@@ -264,7 +282,15 @@ class QdrantService:
 
     async def _count(self, name: str) -> int:
         async with self._calling() as client:
-            return (await client.count(name, exact=True)).count
+            return (await client.count(name, _passages(), exact=True)).count
+
+    async def _read_manifest(self, name: str) -> Manifest | None:
+        """None when it is missing or has another format."""
+        if self._manifest[0] != name:
+            async with self._calling() as client:
+                records = await client.retrieve(name, [MANIFEST_ID], with_payload=True)
+            self._manifest = (name, _manifest(records[0].payload or {}) if records else None)
+        return self._manifest[1]
 
     async def _search(self, name: str, vector: NDArray[np.float32], query: str, limit: int) -> list[ScoredChunk]:
         requests = self._requests(vector, query, max(CANDIDATES, limit))
@@ -322,7 +348,7 @@ class QdrantService:
         self,
         name: str,
         *,
-        where: "models.Filter | None" = None,
+        where: "models.FieldCondition | None" = None,
         fields: list[str] | bool = True,
         vectors: bool = False,
     ) -> "list[models.Record]":
@@ -331,7 +357,12 @@ class QdrantService:
         while True:
             async with self._calling(WRITE_TIMEOUT_S if vectors else None) as client:
                 page, offset = await client.scroll(
-                    name, where, _PAGE, offset=offset, with_payload=fields, with_vectors=[DENSE] if vectors else False
+                    name,
+                    _passages(where),
+                    _PAGE,
+                    offset=offset,
+                    with_payload=fields,
+                    with_vectors=[DENSE] if vectors else False,
                 )
             records += page
             if offset is None:
@@ -360,12 +391,19 @@ def _is_missing_collection(error: Exception) -> bool:
     return getattr(error, "status_code", None) == 404 and b"Collection" in content
 
 
-def _equals(field: str, value: str) -> "models.Filter":
+def _passages(where: "models.FieldCondition | None" = None) -> "models.Filter":
+    from qdrant_client import models
+
+    no_passage = models.HasIdCondition(has_id=[MANIFEST_ID])
+    return models.Filter(must=[where] if where else None, must_not=[no_passage])
+
+
+def _equals(field: str, value: str) -> "models.FieldCondition":
     from qdrant_client import models
 
     if field not in FILTERED_FIELDS:
         raise ValueError(f"{field} has no payload index")
-    return models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=value))])
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
 
 
 def _point(chunk: Chunk, vector: NDArray[np.float32], version: str) -> "models.PointStruct":
@@ -381,6 +419,12 @@ def _chunk(record: "models.Record") -> Chunk:
         return passage_payload.read(record.payload or {})
     except (KeyError, TypeError) as error:  # somebody else wrote into our collection
         raise SearchUnavailable from error
+
+
+def _manifest(payload: Mapping[str, Any]) -> Manifest | None:
+    if payload.get("format") != MANIFEST_FORMAT:
+        return None
+    return Manifest(gate=payload.get("gate") or {}, vocabulary=payload.get("vocabulary") or {})
 
 
 def _scored(ranked: Sequence[Ranked], chunks: Mapping[int, Chunk]) -> list[ScoredChunk]:

@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.app.errors import BookError
-from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, ChapterSummary, Chunk, ScoredChunk
+from backend.app.models.domain import (
+    MANIFEST_FORMAT,
+    Chapter,
+    ChapterChanges,
+    ChapterId,
+    ChapterSummary,
+    Chunk,
+    Manifest,
+    ScoredChunk,
+)
 from backend.app.textbook.analyzer import ANALYZER_VERSION
 from backend.app.textbook.chunker import chunk_book, words_kept
 from backend.app.textbook.docusaurus import Book
@@ -54,6 +63,7 @@ class Index(Protocol):
     async def stored_vectors(self, fingerprint: str) -> dict[str, Vectors]: ...
     async def create(self, version: str, dimension: int) -> None: ...
     async def add(self, version: str, chunks: Sequence[Chunk], vectors: Vectors) -> None: ...
+    async def write_manifest(self, version: str, manifest: Manifest) -> None: ...
     async def activate(self, version: str) -> None: ...
     async def drop_inactive(self) -> None: ...
     async def search(self, vector: Vectors, query: str, *, limit: int = 10) -> list[ScoredChunk]: ...
@@ -144,6 +154,7 @@ async def ingest(
         version = plan.versions[active == plan.versions[0]]
         vectors = {} if replace else await index.stored_vectors(embedder.fingerprint)
         embedded = await _build(plan.chunks, version, vectors, (embedder, index), progress)
+        await index.write_manifest(version, Manifest())
         changes = await chapters_store.replace_chapters(book.chapters)
         await index.activate(version)
     answers = await _ask_back(plan.chunks, embedder, index)
@@ -168,8 +179,9 @@ def _plan(book: Book, embedder: Embedder) -> _Plan:
 
 
 def _versions(chunks: Sequence[Chunk], fingerprint: str) -> tuple[str, str]:
-    """Equal versions answer equally: the model, the analyzer, and everything that is stored about each chunk."""
-    content = hashlib.sha256()
+    """Equal versions answer equally: the model, the analyzer, the manifest's format, and everything that is stored
+    about each chunk."""
+    content = hashlib.sha256(f"manifest {MANIFEST_FORMAT}".encode())
     for chunk in chunks:
         content.update(repr(astuple(chunk)).encode("utf-8", "backslashreplace"))
     first = content.hexdigest()[:12]
