@@ -105,15 +105,20 @@ def open_embedder(settings: EmbeddingSettings) -> EmbeddingService:
 
     Raises ConfigurationError, with the command that helps, when the model cannot be had.
     """
+    return EmbeddingService(open_encoder(settings), settings.embedding_model)
+
+
+def open_encoder(settings: EmbeddingSettings) -> Encoder:
+    """The model alone; raises as `open_embedder` does."""
     model = settings.embedding_model
     if settings.embedding_backend == "sentence-transformers":
-        return EmbeddingService(SentenceTransformersEncoder(model), model)
+        return SentenceTransformersEncoder(model)
     if model != MINILM:
         raise ConfigurationError(
             [f"EMBEDDING_MODEL={model}: EMBEDDING_BACKEND=onnx runs only {MINILM}. Remove EMBEDDING_MODEL, or set "
              "EMBEDDING_BACKEND=sentence-transformers for any other model."]
         )  # fmt: skip
-    return EmbeddingService(OnnxEncoder(checked_weights(weights_folder()), settings.data_dir / "models"), model)
+    return OnnxEncoder(checked_weights(weights_folder()), settings.data_dir / "models")
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,14 @@ def open_index(settings: SearchSettings, *, search_timeout_s: float = SEARCH_TIM
     return QdrantService(client, name, local=False, search_timeout_s=search_timeout_s)
 
 
+def open_memory_index(*, search_timeout_s: float = SEARCH_TIMEOUT_S) -> "QdrantService":
+    """An empty index in local mode that ends with `close`: nothing of it is written anywhere."""
+    from qdrant_client import AsyncQdrantClient
+
+    client = AsyncQdrantClient(location=":memory:")
+    return QdrantService(client, "passages", local=True, search_timeout_s=search_timeout_s)
+
+
 def _open_folder(folder: Path) -> "AsyncQdrantClient":
     from qdrant_client import AsyncQdrantClient
 
