@@ -1,4 +1,4 @@
-"""The command line: `python -m backend serve | ingest | ask | migrate | doctor | settings`.
+"""The command line: `python -m backend serve | ingest | ask | evaluate | migrate | doctor | settings`.
 
 Knows arguments, exit codes and what a terminal shows; the work is done by the services. A failure of ours is one
 line on stderr and an exit code (78 configuration, 2 usage, 1 everything else), never a traceback. Only light
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from backend.app.errors import AppError, ConfigurationError, Unavailable
+from backend.app.errors import AppError, ConfigurationError, EvaluationError, Unavailable
 from backend.app.utils.config import Settings, load_settings, settings_table, settings_warnings
 from backend.app.utils.logs import configure_logs
 
@@ -40,6 +40,9 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         typer.echo(configuration_message(error.problems), err=True)
+        sys.exit(error.exit_code)
+    except EvaluationError as error:
+        typer.echo(error.detail, err=True)
         sys.exit(error.exit_code)
     except AppError as error:
         hint = " What to fix: python -m backend doctor" if isinstance(error, Unavailable) else ""
@@ -104,6 +107,22 @@ def ask(question: Annotated[str, typer.Argument(help="The question, in quotes.")
             typer.echo(f"\n[{number}] {source.title} > {source.section}\n    {source.url}")
 
     asyncio.run(answer())
+
+
+@app.command()
+def evaluate(
+    questions: Annotated[Path, typer.Option(help="Questions with their answers' places, one JSON object a line.")],
+    docs: Annotated[Path | None, typer.Option(help="The docs folder that the questions are about.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Or a corpus: passages, one JSON object a line.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything that was measured here.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many, always the same ones.")] = None,
+) -> None:
+    """Measure how well questions are found in a book, on an index apart from the site's own."""
+    settings = _start()
+    from backend.app.evaluation import command
+
+    request = command.Request(questions, docs, corpus, json_file, limit)
+    asyncio.run(command.evaluate(settings, request))
 
 
 @app.command()

@@ -7,6 +7,7 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     AppError
     ├── ConfigurationError        start-up only: exit code 78
     ├── BookError                 the folder given to `ingest` cannot be used
+    ├── EvaluationError           what was given to `evaluate` cannot be used
     ├── BadRequest           400
     │   └── EmailTaken
     ├── RequestTimeout       408
@@ -16,7 +17,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     │   ├── InvalidToken
     │   └── InvalidCredentials
     ├── NotFound             404
-    │   └── ChapterNotFound
+    │   ├── ChapterNotFound
+    │   └── ConversationNotFound
     └── Unavailable          503  always with Retry-After
         ├── DatabaseUnavailable
         ├── SearchUnavailable
@@ -53,6 +55,12 @@ class ConfigurationError(AppError):
 
 class BookError(AppError):
     """The book cannot be read or indexed; the index that was there keeps answering."""
+
+
+class EvaluationError(AppError):
+    """A file of questions, passages or figures cannot be used: which one, which line, what to do."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class BadRequest(AppError):
@@ -108,6 +116,11 @@ class NotFound(AppError):
 class ChapterNotFound(NotFound):
     code = "chapter_not_found"
     default_detail = "The book has no such chapter. GET /api/chapters lists them."
+
+
+class ConversationNotFound(NotFound):
+    code = "conversation_not_found"
+    default_detail = "You have no such conversation. GET /api/chat/conversations lists yours."
 
 
 class Unavailable(AppError):

@@ -1,0 +1,193 @@
+"""Questions through the product's own understanding and search -> what was found of what should be.
+
+Knows the order `AnswerService` does things in; must not know how figures are summed up or shown.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from backend.app.evaluation.library import Library
+from backend.app.evaluation.questions import Gold, GoldMode, Question
+from backend.app.lifespan import Answering
+from backend.app.models.domain import ChapterId, Chunk, PastTurn, ScoredChunk
+from backend.app.services.answer_service import Asked
+from backend.app.services.passages import Passage
+from backend.app.services.retriever import Findings
+from backend.app.services.selection import trim_selection
+
+DEPTHS = (1, 5, 10)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one question found. `recall` by depth, `reciprocal_rank` and `in_context` are 0 to 1, and None for a
+    question without an answer; `best_cosine` is 0 when nothing was found; `found`: the first hits as links."""
+
+    question: Question
+    passed_gate: bool
+    recall: tuple[float, ...] | None
+    reciprocal_rank: float | None
+    in_context: float | None
+    best_cosine: float
+    latency_ms: float
+    found: tuple[str, ...]
+
+
+class GoldFinder:
+    """Which passages of the index hold a gold. Looks each page up once."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._pages: dict[ChapterId, list[Chunk]] = {}
+
+    def chapter(self, gold: Gold) -> ChapterId:
+        return self._library.chapters[gold.page]
+
+    async def positions(self, gold: Gold) -> frozenset[int]:
+        """Of the chunks that hold the gold's words (or parts of them, where they are cut); of the whole page for a
+        gold without words. Empty when the index does not have the words."""
+        chunks = await self._chunks(self.chapter(gold))
+        if not gold.must_contain:
+            return _in_section(chunks, gold.heading)
+        return _holding(chunks, normal(gold.must_contain))
+
+    async def _chunks(self, chapter_id: ChapterId) -> list[Chunk]:
+        if chapter_id not in self._pages:
+            self._pages[chapter_id] = await self._library.index.chapter_chunks(chapter_id)
+        return self._pages[chapter_id]
+
+
+class Measurement:
+    """Asks questions over one library. `answering` is what a site would answer with."""
+
+    def __init__(self, library: Library, answering: Answering) -> None:
+        self._library = library
+        self._answering = answering
+        self._golds = GoldFinder(library)
+
+    async def run(self, questions: Sequence[Question], progress: Progress | None = None) -> list[Observed]:
+        """One after the other, so that the latency of one is not that of its neighbours."""
+        observed: list[Observed] = []
+        for question in questions:
+            observed.append(await self._observe(question))
+            if progress:
+                progress(len(observed), len(questions))
+        return observed
+
+    async def lost_golds(self, questions: Sequence[Question]) -> list[str]:
+        """Questions one of whose golds is in no passage: a mistake of the set, or text that ingest leaves out."""
+        lost = [q.question_id for q in questions for gold in q.gold if not await self._golds.positions(gold)]
+        return list(dict.fromkeys(lost))
+
+    async def _observe(self, question: Question) -> Observed:
+        turns = await self._answered(question.turns)
+        started = time.perf_counter()
+        findings = await self._find(question, turns)
+        latency_ms = (time.perf_counter() - started) * 1000
+        bare = Observed(
+            question=question,
+            passed_gate=bool(findings.passages),
+            recall=None,
+            reciprocal_rank=None,
+            in_context=None,
+            best_cosine=max((hit.dense for hit in findings.hits), default=0.0),
+            latency_ms=latency_ms,
+            found=tuple(f"{hit.chunk.url}#{hit.chunk.anchor}" for hit in findings.hits[:3]),
+        )
+        return await self._judge(bare, findings) if question.answerable else bare
+
+    async def _find(self, question: Question, turns: Sequence[PastTurn]) -> Findings:
+        selection = trim_selection(question.selected_text or None)
+        understood = await self._answering.rewriter.understand(question.text, selection, turns)
+        return await self._answering.retriever.find(understood.search)
+
+    async def _answered(self, turns: Sequence[PastTurn]) -> tuple[PastTurn, ...]:
+        """The thread as readers have it: answers that the file does not give are the product's own."""
+        if all(turn.answer for turn in turns):
+            return tuple(turns)
+        done: list[PastTurn] = []
+        conversation: str | None = None
+        for turn in turns:
+            answer = await self._answering.answers.ask(Asked(turn.question, conversation_id=conversation))
+            conversation = str(answer.conversation_id)
+            done.append(replace(turn, answer=answer.text, sources=answer.sources))
+        return tuple(done)
+
+    async def _judge(self, observed: Observed, findings: Findings) -> Observed:
+        question = observed.question
+        where = [await self._golds.positions(gold) for gold in question.gold]
+        hits = _pages_once(findings.hits) if self._library.whole_pages else list(findings.hits)
+        ranks = [_rank(hits, positions) for positions in where]
+        read = [
+            _is_read(gold, self._golds.chapter(gold), positions, findings.passages)
+            for gold, positions in zip(question.gold, where, strict=True)
+        ]
+        return replace(
+            observed,
+            recall=tuple(_share([rank <= depth for rank in ranks], question.gold_mode) for depth in DEPTHS),
+            reciprocal_rank=_reciprocal(ranks, question.gold_mode),
+            in_context=_share(read, question.gold_mode),
+        )
+
+
+def normal(text: str) -> str:
+    """White space as single spaces: where lines break is no part of the words."""
+    return " ".join(text.split())
+
+
+_NEVER = 10**6
+"""The rank of what was not found."""
+
+
+def _rank(hits: Sequence[ScoredChunk], positions: frozenset[int]) -> int:
+    """From 1; of a passage of a corpus, that of its best chunk."""
+    return next((rank for rank, hit in enumerate(hits, start=1) if hit.chunk.position in positions), _NEVER)
+
+
+def _share(found: Sequence[bool], mode: GoldMode) -> float:
+    if mode == "share":
+        return sum(found) / len(found)
+    return float(all(found) if mode == "all" else any(found))
+
+
+def _reciprocal(ranks: Sequence[int], mode: GoldMode) -> float:
+    rank = max(ranks) if mode == "all" else min(ranks)
+    return 1 / rank if rank <= DEPTHS[-1] else 0.0
+
+
+def _is_read(gold: Gold, chapter: ChapterId, positions: frozenset[int], passages: Sequence[Passage]) -> bool:
+    """Whether the passages hold the gold's words, on its page; without words, anything of the place."""
+    if not gold.must_contain:
+        return any(chunk.position in positions for passage in passages for chunk in passage.chunks)
+    words = normal(gold.must_contain)
+    return any(words in normal(one.text) for one in passages if one.hit.chunk.chapter_id == chapter)
+
+
+def _pages_once(hits: Sequence[ScoredChunk]) -> list[ScoredChunk]:
+    """Each page with its best chunk. The positions of a gold are those of its whole page."""
+    best: dict[str, ScoredChunk] = {}
+    for hit in hits:
+        best.setdefault(hit.chunk.chapter_id, hit)
+    return list(best.values())
+
+
+def _in_section(chunks: Sequence[Chunk], heading: str) -> frozenset[int]:
+    inside = frozenset(chunk.position for chunk in chunks if heading in chunk.heading_path)
+    return inside or frozenset(chunk.position for chunk in chunks)
+
+
+def _holding(chunks: Sequence[Chunk], words: str) -> frozenset[int]:
+    """Chunks that share a character with an occurrence of `words` in the page's text, which runs over their ends."""
+    text, spans = "", list[tuple[int, int, int]]()
+    for chunk in chunks:
+        start = len(text) + bool(text)
+        text = f"{text} {normal(chunk.text)}" if text else normal(chunk.text)
+        spans.append((start, len(text), chunk.position))
+    found: set[int] = set()
+    at = text.find(words)
+    while at >= 0:
+        found.update(position for start, end, position in spans if start < at + len(words) and at < end)
+        at = text.find(words, at + 1)
+    return frozenset(found)
