@@ -21,8 +21,21 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_email_unique ON users (lower(email));
 
+-- Threads of questions. The reader is part of the key, so that no id can lead into somebody else's thread. Each has
+-- at least one turn. updated_at is the time of the last turn.
+CREATE TABLE conversations (
+  user_id integer NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  id uuid NOT NULL,
+  title varchar(200) NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (user_id, id)
+);
+CREATE INDEX conversations_newest_first ON conversations (user_id, updated_at DESC);
+
 -- Questions with their answers, newest first per reader. sources: [{chapter_id, section, similarity, title,
--- url, quote}]. A refused answer is the only one that does not rest on the book.
+-- url, quote}]. A refused answer is the only one that does not rest on the book; a partial one says what it leaves
+-- open.
 CREATE TABLE chat_history (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   user_id integer NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -34,10 +47,37 @@ CREATE TABLE chat_history (
   mode varchar(20) NOT NULL
     CONSTRAINT chat_history_mode_known CHECK (mode IN ('claude', 'extractive', 'refused')),
   grounded boolean NOT NULL GENERATED ALWAYS AS (mode <> 'refused') STORED,
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  is_partial boolean NOT NULL DEFAULT false
+    CONSTRAINT chat_history_partial_is_grounded CHECK (NOT is_partial OR mode <> 'refused'),
+  outcome varchar(20) NOT NULL GENERATED ALWAYS AS (
+    CASE WHEN mode = 'refused' THEN 'not_in_book' WHEN is_partial THEN 'partial' ELSE 'answered' END
+  ) STORED,
+  CONSTRAINT chat_history_in_conversation
+    FOREIGN KEY (user_id, conversation_id) REFERENCES conversations (user_id, id) ON DELETE CASCADE
 );
 CREATE INDEX chat_history_newest_first ON chat_history (user_id, id DESC);
-CREATE INDEX chat_history_conversation ON chat_history (conversation_id, user_id);
+CREATE INDEX chat_history_conversation ON chat_history (user_id, conversation_id, id DESC);
+
+-- What was asked and the book does not answer, for its author. Nothing here leads to a reader: no id, the time to
+-- the hour, e-mail addresses and long numbers masked. Rows go after 90 days, and when there are 20,000 newer ones.
+-- chapter_id, section and anchor name the nearest section; best_score is the fused score of the best passage.
+CREATE TABLE unanswered_questions (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  asked_at timestamptz NOT NULL DEFAULT date_trunc('hour', now()),
+  question varchar(500) NOT NULL,
+  language varchar(10) NOT NULL
+    CONSTRAINT unanswered_questions_language_known CHECK (language IN ('en', 'ur', 'ur-Latn', 'other')),
+  outcome varchar(20) NOT NULL
+    CONSTRAINT unanswered_questions_outcome_known CHECK (outcome IN ('not_in_book', 'partial')),
+  reason varchar(20) NOT NULL
+    CONSTRAINT unanswered_questions_reason_known CHECK (reason IN ('gate', 'model', 'citations', 'refused')),
+  best_score real,
+  chapter_id text,
+  section text,
+  anchor text
+);
+CREATE INDEX unanswered_questions_asked_at ON unanswered_questions (asked_at);
 
 -- The book as it was ingested: whole chapters as Markdown. position counts from 0 in reading order;
 -- content_hash covers content, title, url, module and position.
@@ -104,6 +144,7 @@ CREATE TABLE schema_migrations (
   applied_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO schema_migrations (number, name, sha256) VALUES
-  (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6');
+  (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6'),
+  (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e');
 
 COMMIT;

@@ -23,6 +23,7 @@ from backend.app.services.qdrant_service import QdrantService, import_client, op
 from backend.app.services.query_rewriter import QueryRewriter
 from backend.app.services.readiness import Readiness
 from backend.app.services.retriever import Retriever
+from backend.app.services.unanswered import UnansweredLog
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
 from backend.app.utils.auth import PasswordHasher, TokenSigner
@@ -60,12 +61,18 @@ class Answering:
 
 
 def answering(
-    settings: Settings, embedder: EmbeddingService, index: QdrantService, claude: ClaudeService | None, db: DBService
+    settings: Settings,
+    embedder: EmbeddingService,
+    index: QdrantService,
+    claude: ClaudeService | None,
+    db: DBService,
+    unanswered: UnansweredLog | None = None,
 ) -> Answering:
-    """The parts of answering over these stores, put together as they are for readers."""
+    """The parts of answering over these stores, put together as they are for readers; without `unanswered` nothing
+    is recorded."""
     rewriter = QueryRewriter()
     retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
-    return Answering(rewriter, retriever, AnswerService(settings, rewriter, retriever, claude, db))
+    return Answering(rewriter, retriever, AnswerService(settings, rewriter, retriever, claude, db, unanswered))
 
 
 @asynccontextmanager
@@ -83,7 +90,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         claude = ClaudeService.from_settings(settings)
         if claude:
             stack.push_async_callback(claude.close)
-        asked = answering(settings, embedder, index, claude, db)
+        unanswered = UnansweredLog(db)
+        stack.push_async_callback(unanswered.close)
+        asked = answering(settings, embedder, index, claude, db, unanswered)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
         yield Services(

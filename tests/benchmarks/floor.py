@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from backend.app.lifespan import Services, open_services, prepare_to_serve, warm_up
+from backend.app.models.domain import PastTurn
 from backend.app.utils.config import load_settings
 
 _PASSAGES = 5
@@ -38,7 +39,8 @@ def floor_app(services: Services, claude: AsyncAnthropic, user_id: Any) -> FastA
             messages=[{"role": "user", "content": [*_results(hits), {"type": "text", "text": body.question}]}],
         )
         text = "".join(block.text for block in message.content if block.type == "text")
-        await services.db.save_turn(user_id, uuid4(), body.question, text, (), "claude")
+        turn = PastTurn(body.question, text, ())
+        await services.db.save_turn(user_id, uuid4(), turn, "claude", body.question)
         return {"answer": text}
 
     return app

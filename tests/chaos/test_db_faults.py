@@ -17,8 +17,10 @@ import psycopg2
 import pytest
 
 from backend.app.errors import DatabaseUnavailable
+from backend.app.models.domain import PastTurn
 from backend.app.services import db_pool
 from backend.app.services.db_service import open_db
+from backend.app.sql import load_steps
 from backend.app.utils.embedded import EmbeddedPostgres
 from tests.fixtures.database import public_folder, statements
 
@@ -28,6 +30,8 @@ SELF_SIGNED = [
     *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
     *("-days", "2", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"),
 ]
+ALL_STEPS = [step.name for step in load_steps()]
+TURN = PastTurn("q", "a", (), "not_in_book")
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -42,7 +46,7 @@ async def test_a_server_killed_in_the_middle_is_unavailable_and_after_its_restar
         try:
             await db.migrate()
             reader = await db.create_user("a@example.org", "hash", "A", "beginner", "none")
-            saved = [await db.save_turn(reader.user_id, uuid4(), "q", "a", [], "refused") for _ in range(20)]
+            saved = [await db.save_turn(reader.user_id, uuid4(), TURN, "claude", "q") for _ in range(20)]
             postmaster = _postmaster(server)
             family = [postmaster, *postmaster.children(recursive=True)]
             for process in family:
@@ -150,7 +154,7 @@ async def test_a_read_only_database_still_answers_reads(fresh_database_url: str)
     other = open_db(fresh_database_url)
     assert await other.find_reader(reader.user_id) == reader
     with pytest.raises(DatabaseUnavailable):
-        await other.save_turn(reader.user_id, uuid4(), "q", "a", [], "refused")
+        await other.save_turn(reader.user_id, uuid4(), TURN, "claude", "q")
     await other.close()
 
 
@@ -200,11 +204,11 @@ async def test_everything_works_over_tls_through_pgbouncer_in_transaction_mode(
         url = f"postgresql://postgres:secret@127.0.0.1:{port}/{name}?sslmode=require&channel_binding=prefer"
         services = [open_db(url, threads=4) for _ in range(3)]
         applied = await asyncio.gather(*(service.migrate() for service in services))
-        assert sorted(map(len, applied))[:2] == [0, 0]
+        assert sorted(step for steps in applied for step in steps) == ALL_STEPS
         reader = await services[0].create_user("a@example.org", "hash", "A", "beginner", "none")
         for _ in range(20):
             saves = [
-                service.save_turn(reader.user_id, uuid4(), "q", "a", [], "refused")
+                service.save_turn(reader.user_id, uuid4(), TURN, "claude", "q")
                 for service in services
                 for _ in range(4)
             ]

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from backend.app.errors import EmailTaken
-from backend.app.models.domain import Chapter, ChapterId, Reader
+from backend.app.models.domain import Chapter, ChapterId, PastTurn, Reader
 from backend.app.services.db_service import DBService, open_db
 
 pytestmark = [pytest.mark.anyio, pytest.mark.race]
@@ -41,7 +41,10 @@ async def test_200_parallel_calls_on_two_threads_are_all_answered(db: DBService)
 
 async def test_turns_saved_at_once_are_all_there(db: DBService):
     reader = await db.create_user(ADDRESS, "hash", "Aisha", "beginner", "none")
-    saves = [db.save_turn(reader.user_id, uuid4(), f"{number}", "a", [], "refused") for number in range(100)]
+    saves = [
+        db.save_turn(reader.user_id, uuid4(), PastTurn(f"{number}", "a", ()), "claude", "title")
+        for number in range(100)
+    ]
     ids = await asyncio.gather(*saves)
     turns = await db.list_turns(reader.user_id, 1000)
     assert [turn.turn_id for turn in turns] == sorted(ids, reverse=True)

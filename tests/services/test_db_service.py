@@ -1,17 +1,18 @@
 """Readers and history on a real Postgres."""
 
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from backend.app.errors import BadRequest, EmailTaken, InvalidToken
-from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, Reader, Source, UserId
+from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, Outcome, PastTurn, Reader, Source, UserId
 from backend.app.services.db_service import DBService
 from tests.fixtures.database import statements
 
 pytestmark = pytest.mark.anyio
 
 URDU = "روبوٹ کیا ہے؟ 🤖 👩🏽‍🔬 e\u0301 \u202eabc ' \" \\ %s %(x)s {} $1 --"
+TURN = PastTurn("q", "a", (), "not_in_book")
 
 
 async def _reader(db: DBService, email: str = "Aisha@Example.org") -> Reader:
@@ -38,7 +39,8 @@ async def test_an_address_that_differs_only_in_letter_case_is_taken(db: DBServic
 async def test_a_reader_who_does_not_exist_is_none_whatever_the_number(db: DBService, user_id: int):
     assert await db.find_reader(UserId(user_id)) is None
     assert await db.find_credentials(UserId(user_id)) is None
-    assert await db.owns_conversation(UserId(user_id), uuid4()) is False
+    assert await db.find_conversation(UserId(user_id), uuid4()) is None
+    assert await db.list_conversation_turns(UserId(user_id), uuid4(), 4) == []
 
 
 async def test_settings_that_are_none_stay_as_they_are(db: DBService):
@@ -65,7 +67,7 @@ async def test_changing_a_reader_who_is_gone_says_that_the_token_is_not_valid(db
         db.update_settings(gone, "x", None, None),
         db.set_password(gone, "x"),
         db.revoke_tokens(gone),
-        db.save_turn(gone, uuid4(), "q", "a", [], "refused"),
+        db.save_turn(gone, uuid4(), TURN, "claude", "q"),
     ):
         with pytest.raises(InvalidToken):
             await change
@@ -77,7 +79,9 @@ async def test_turns_come_back_newest_first_and_exactly_as_they_were(db: DBServi
     conversation = uuid4()
     source = Source(ChapterId("m/1"), URDU, 0.5, URDU, "https://x/#:~:text=a%20b", URDU)
     ids = [
-        await db.save_turn(reader.user_id, conversation, f"{number} {URDU}", URDU, [source], "claude")
+        await db.save_turn(
+            reader.user_id, conversation, PastTurn(f"{number} {URDU}", URDU, (source,)), "claude", "title"
+        )
         for number in range(3)
     ]
     turns = await db.list_turns(reader.user_id, 2)
@@ -88,30 +92,24 @@ async def test_turns_come_back_newest_first_and_exactly_as_they_were(db: DBServi
     assert turns[0].created_at.tzinfo is not None
 
 
-async def test_a_conversation_belongs_to_the_reader_who_had_it(db: DBService):
-    one, other = await _reader(db), await _reader(db, "b@example.org")
-    conversation = UUID(int=1)
-    await db.save_turn(one.user_id, conversation, "q", "a", [], "extractive")
-    assert await db.owns_conversation(one.user_id, conversation) is True
-    assert await db.owns_conversation(other.user_id, conversation) is False
-
-
 async def test_emptying_the_history_counts_and_leaves_other_readers_alone(db: DBService):
     one, other = await _reader(db), await _reader(db, "b@example.org")
     for reader in (one, one, other):
-        await db.save_turn(reader.user_id, uuid4(), "q", "a", [], "refused")
+        await db.save_turn(reader.user_id, uuid4(), TURN, "claude", "q")
     assert await db.delete_turns(one.user_id) == 2
     assert await db.delete_turns(one.user_id) == 0
     assert len(await db.list_turns(other.user_id, 10)) == 1
 
 
-async def test_a_refused_answer_is_stored_as_not_grounded(db: DBService, database_url: str):
+async def test_a_turn_keeps_its_outcome_and_a_refused_one_is_not_grounded(db: DBService, database_url: str):
     reader = await _reader(db)
-    for mode in ("claude", "extractive", "refused"):
-        await db.save_turn(reader.user_id, uuid4(), "q", "a", [], mode)
+    outcomes: list[Outcome] = ["answered", "partial", "not_in_book"]
+    for outcome in outcomes:
+        await db.save_turn(reader.user_id, uuid4(), PastTurn("q", "a", (), outcome), "extractive", "q")
     with statements(database_url) as cursor:
         cursor.execute("SELECT mode, grounded FROM chat_history ORDER BY id")
-        assert cursor.fetchall() == [("claude", True), ("extractive", True), ("refused", False)]
+        assert cursor.fetchall() == [("extractive", True), ("extractive", True), ("refused", False)]
+    assert [turn.outcome for turn in await db.list_turns(reader.user_id, 3)] == outcomes[::-1]
 
 
 async def test_a_deleted_reader_leaves_no_row_in_any_table_that_names_readers(db: DBService, database_url: str):
@@ -122,9 +120,9 @@ async def test_a_deleted_reader_leaves_no_row_in_any_table_that_names_readers(db
             " WHERE column_name = 'user_id' AND table_schema = 'public' ORDER BY table_name"
         )
         tables = [name for (name,) in cursor.fetchall()]
-        assert tables == ["chat_history", "user_progress"]
+        assert tables == ["chat_history", "conversations", "user_progress"]
         for owner in (reader.user_id, other.user_id):
-            await db.save_turn(owner, uuid4(), "q", "a", [], "refused")
+            await db.save_turn(owner, uuid4(), TURN, "claude", "q")
             cursor.execute("INSERT INTO user_progress (user_id, chapter_id) VALUES (%s, 'c')", (owner,))
         await db.delete_user(reader.user_id)
         for table in tables:
@@ -143,8 +141,9 @@ async def test_text_that_postgres_cannot_store_is_a_bad_request(db: DBService, t
         db.create_user(text, "hash", "name", "beginner", "none"),
         db.find_credentials_by_email(text),
         db.update_settings(reader.user_id, text, None, None),
-        db.save_turn(reader.user_id, uuid4(), text, "a", [], "refused"),
-        db.save_turn(reader.user_id, uuid4(), "q", "a", [source], "claude"),
+        db.save_turn(reader.user_id, uuid4(), PastTurn(text, "a", ()), "claude", "t"),
+        db.save_turn(reader.user_id, uuid4(), PastTurn("q", "a", ()), "claude", text),
+        db.save_turn(reader.user_id, uuid4(), PastTurn("q", "a", (source,)), "claude", "t"),
         db.find_chapter(ChapterId(text)),
     ):
         with pytest.raises(BadRequest):

@@ -17,6 +17,8 @@ AnswerMode = Literal["claude", "extractive", "refused"]
 Outcome = Literal["answered", "partial", "not_in_book"]
 QuestionLanguage = Literal["en", "ur", "ur-Latn", "other"]
 """BCP 47: English, Urdu in its own script, Roman Urdu; "other" is any other script or language."""
+WhyUnanswered = Literal["gate", "model", "citations", "refused"]
+"""Nothing found was evidence; the model said that it is not there; no citation held; the model declined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class ChatTurn:
     answer: str
     sources: tuple[Source, ...]
     mode: AnswerMode
+    outcome: Outcome
     created_at: datetime
 
 
@@ -155,6 +158,45 @@ class PastTurn:
     question: str
     answer: str
     sources: tuple[Source, ...]
+    outcome: Outcome = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A reader's thread. `updated_at` is the time of its last turn; `turns` counts them."""
+
+    conversation_id: UUID
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredQuestion:
+    """A question that the book does not answer, or only in part, and the passage nearest to it. Says nothing of who
+    asked."""
+
+    question: str
+    language: QuestionLanguage
+    outcome: Outcome
+    reason: WhyUnanswered
+    best_score: float | None
+    nearest: Chunk | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredSection:
+    """What was asked near one section and not answered: `asked` times, `partial` of them answered in part;
+    `newest_at` to the hour; `questions` are examples in different words, the most frequent first."""
+
+    chapter_id: ChapterId | None
+    anchor: str | None
+    section: str | None
+    asked: int
+    partial: int
+    newest_at: datetime
+    questions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from backend.app.models.domain import (
     Reader,
     RelatedSection,
     Source,
+    UnansweredQuestion,
+    WhyUnanswered,
 )
 from backend.app.services.citations import CheckedAnswer, Quote, check_answer
 from backend.app.services.claude_reply import ClaudeReply
@@ -36,6 +38,7 @@ from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
 from backend.app.services.retriever import Findings, Retriever
 from backend.app.services.selection import trim_selection
+from backend.app.services.unanswered import UnansweredLog
 from backend.app.utils.config import Settings
 
 NOT_IN_THE_BOOK = "I don't have this information in the book."
@@ -47,11 +50,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a reader sends. `conversation_id` is whatever the client keeps; only our own ids mean something."""
+    """What a reader sends. `conversation_id` is whatever the client keeps; only our own ids mean something. `page` is
+    whatever it says of the page that the reader is on."""
 
     question: str
     selected_text: str | None = None
     conversation_id: str | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,11 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
+    """`reason`: why the book does not answer, or not all of it."""
+
     checked: CheckedAnswer | None
     warning: str | None = None
+    reason: WhyUnanswered | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -85,13 +93,16 @@ class AnswerService:
         retriever: Retriever,
         claude: ClaudeService | None,
         db: DBService,
+        unanswered: UnansweredLog | None = None,
     ) -> None:
+        """What the book does not answer goes to `unanswered`; None keeps no record of it."""
         self._site_url = settings.site_url
         self._rewriter = rewriter
         self._retriever = retriever
         self._claude = claude
         self._db = db
-        self._conversations = Conversations(db)
+        self._unanswered = unanswered
+        self.conversations = Conversations(db)
 
     @property
     def mode(self) -> AnswerMode:
@@ -117,7 +128,7 @@ class AnswerService:
 
     async def _prepare(self, asked: Asked, reader: Reader | None) -> _Prepared:
         started = time.perf_counter()
-        conversation = await self._conversations.open(asked.conversation_id, reader)
+        conversation = await self.conversations.open(asked.conversation_id, reader)
         selection = trim_selection(asked.selected_text)
         understood = await self._rewriter.understand(asked.question, selection, conversation.turns)
         findings = await self._retriever.find(understood.search, only_evidence=self._claude is None)
@@ -126,7 +137,7 @@ class AnswerService:
     async def _judge(self, prepared: _Prepared, reader: Reader | None) -> _Verdict:
         passages = prepared.findings.passages
         if not passages:
-            return _Verdict(None)
+            return _Verdict(None, reason="gate")
         if self._claude is None:
             return _Verdict(quote_passages(passages))
         reader_key = str(reader.user_id) if reader else None
@@ -138,9 +149,9 @@ class AnswerService:
         related = tuple(map(self._related, prepared.findings.nearest))
         if verdict.checked:
             text, sources, related = verdict.checked.text, tuple(map(self._source, verdict.checked.quotes)), ()
-        mode = self.mode if verdict.checked else "refused"
-        turn = PastTurn(prepared.asked.question, text, sources)
-        saved = await self._conversations.save(prepared.conversation, turn, mode, reader)
+        turn = PastTurn(prepared.asked.question, text, sources, verdict.outcome)
+        saved = await self.conversations.save(prepared.conversation, turn, self.mode, reader)
+        self._record_unanswered(prepared, verdict)
         return Answer(
             text=text,
             sources=sources,
@@ -150,6 +161,21 @@ class AnswerService:
             conversation_id=prepared.conversation.conversation_id,
             response_time_s=round(time.perf_counter() - prepared.started, 3),
             warning=verdict.warning if saved else NOT_SAVED,
+        )
+
+    def _record_unanswered(self, prepared: _Prepared, verdict: _Verdict) -> None:
+        if self._unanswered is None or verdict.reason is None:
+            return
+        hits, nearest = prepared.findings.hits, prepared.findings.nearest
+        self._unanswered.record(
+            UnansweredQuestion(
+                question=prepared.understood.question,
+                language=prepared.understood.language,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+                best_score=hits[0].score if hits else None,
+                nearest=nearest[0] if nearest else None,
+            )
         )
 
     def _source(self, quote: Quote) -> Source:
@@ -176,15 +202,17 @@ def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
     """Refusals and the model's own "not in the book" are verdicts; an answer of which nothing cited is complete
     is a failure, because the book may well hold it. Raises AIServiceBusy."""
     cut_short = reply.stop_reason == "max_tokens"
-    if reply.stop_reason == "refusal" or _says_not_in_the_book(reply.text):
-        return _Verdict(None)
+    if reply.stop_reason == "refusal":
+        return _Verdict(None, reason="refused")
+    if _says_not_in_the_book(reply.text):
+        return _Verdict(None, reason="model")
     checked = check_answer(reply, passages, cut_short=cut_short)
     dropped = checked.dropped if checked else sum(len(block.citations) for block in reply.blocks)
     log.info("citations_checked", valid_sources=len(checked.quotes) if checked else 0, dropped=dropped)
     if checked is None and cut_short:
         raise AIServiceBusy
     if checked is None:
-        return _Verdict(None)
+        return _Verdict(None, reason="citations")
     shown = make_inert(checked.text, (passage.text for passage in passages))
     return _Verdict(replace(checked, text=shown), CUT_SHORT if cut_short else None)
 

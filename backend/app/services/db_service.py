@@ -1,4 +1,4 @@
-"""Readers, their history, and the book's chapters in Postgres: one method per named query.
+"""Readers, their conversations, and the book's chapters in Postgres: one method per named query.
 
 Knows the tables and turns rows into domain objects. Must not know HTTP, tokens or how text is searched.
 The SQL stands in `backend/app/sql`; a method has the name of its block. Every method raises
@@ -9,6 +9,7 @@ surrogates). A method that changes a reader raises InvalidToken when the account
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 import psycopg2.errors
@@ -21,11 +22,15 @@ from backend.app.models.domain import (
     ChapterId,
     ChapterSummary,
     ChatTurn,
+    ConversationSummary,
     Credentials,
     Hardware,
     Level,
+    PastTurn,
     Reader,
     Source,
+    UnansweredQuestion,
+    UnansweredSection,
     UserId,
 )
 from backend.app.services.db_pool import DatabasePool, Row
@@ -110,24 +115,20 @@ class DBService:
     # Chat history
 
     async def save_turn(
-        self,
-        user_id: UserId,
-        conversation_id: UUID,
-        question: str,
-        answer: str,
-        sources: Sequence[Source],
-        mode: AnswerMode,
+        self, user_id: UserId, conversation_id: UUID, turn: PastTurn, answered_by: AnswerMode, title: str
     ) -> int:
-        """Returns the id of the saved turn."""
+        """Returns the id of the saved turn. The first turn of a thread makes it, under `title`."""
         try:
             row = await self._one(
                 "save_turn",
                 user_id=user_id,
                 conversation_id=str(conversation_id),
-                question=question,
-                answer=answer,
-                sources=json.dumps([asdict(source) for source in sources]),
-                mode=mode,
+                title=title,
+                question=turn.question,
+                answer=turn.answer,
+                sources=json.dumps([asdict(source) for source in turn.sources]),
+                mode="refused" if turn.outcome == "not_in_book" else answered_by,
+                is_partial=turn.outcome == "partial",
             )
         except psycopg2.errors.ForeignKeyViolation as error:
             raise InvalidToken from error
@@ -138,12 +139,63 @@ class DBService:
         return [_turn(row) for row in await self._all("list_turns", user_id=user_id, limit=limit)]
 
     async def delete_turns(self, user_id: UserId) -> int:
-        """Returns how many turns there were."""
+        """Returns how many turns there were; their threads are gone with them."""
         return _existing(await self._one("delete_turns", user_id=user_id))[0]
 
-    async def owns_conversation(self, user_id: UserId, conversation_id: UUID) -> bool:
-        row = await self._one("owns_conversation", user_id=user_id, conversation_id=str(conversation_id))
-        return _existing(row)[0]
+    # Conversations: an id that is not this reader's is as unknown as one that does not exist
+
+    async def list_conversations(
+        self, user_id: UserId, limit: int, before: datetime | None
+    ) -> list[ConversationSummary]:
+        """The latest first; `before`: those whose last turn is older."""
+        rows = await self._all("list_conversations", user_id=user_id, limit=limit, before=before)
+        return [_conversation(row) for row in rows]
+
+    async def find_conversation(self, user_id: UserId, conversation_id: UUID) -> ConversationSummary | None:
+        row = await self._one("find_conversation", user_id=user_id, conversation_id=str(conversation_id))
+        return _conversation(row) if row else None
+
+    async def list_conversation_turns(
+        self, user_id: UserId, conversation_id: UUID, limit: int, before_id: int | None = None
+    ) -> list[ChatTurn]:
+        """Newest first; none for an unknown thread, because a thread has at least one."""
+        binds = {"user_id": user_id, "conversation_id": str(conversation_id), "limit": limit, "before_id": before_id}
+        return [_turn(row) for row in await self._all("list_conversation_turns", **binds)]
+
+    async def rename_conversation(
+        self, user_id: UserId, conversation_id: UUID, title: str
+    ) -> ConversationSummary | None:
+        """None when it is not there."""
+        binds = {"user_id": user_id, "conversation_id": str(conversation_id), "title": title}
+        row = await self._one("rename_conversation", **binds)
+        return _conversation(row) if row else None
+
+    async def delete_conversation(self, user_id: UserId, conversation_id: UUID) -> int | None:
+        """Returns how many turns there were; None when it is not there."""
+        row = await self._one("delete_conversation", user_id=user_id, conversation_id=str(conversation_id))
+        return row[0] if row else None
+
+    # What the book does not answer
+
+    async def record_unanswered(self, unanswered: UnansweredQuestion) -> None:
+        """Also removes what is too old; the table never holds more than 20,000 questions of 90 days."""
+        nearest = unanswered.nearest
+        await self._all(
+            "record_unanswered",
+            question=unanswered.question,
+            language=unanswered.language,
+            outcome=unanswered.outcome,
+            reason=unanswered.reason,
+            best_score=unanswered.best_score,
+            chapter_id=nearest.chapter_id if nearest else None,
+            section=nearest.section if nearest else None,
+            anchor=nearest.anchor if nearest else None,
+        )
+
+    async def list_unanswered(self, days: int, limit: int, examples: int) -> list[UnansweredSection]:
+        """Of the last `days`, by nearest section, the one with most questions first."""
+        rows = await self._all("list_unanswered", days=days, limit=limit, examples=examples)
+        return [UnansweredSection(*fields, questions=tuple(questions)) for *fields, questions in rows]
 
     # The book
 
@@ -201,6 +253,11 @@ def _credentials(row: Row) -> Credentials:
 
 
 def _turn(row: Row) -> ChatTurn:
-    turn_id, conversation_id, question, answer, sources, mode, created_at = row
+    turn_id, conversation_id, question, answer, sources, mode, outcome, created_at = row
     found = tuple(Source(**source) for source in sources)
-    return ChatTurn(turn_id, UUID(conversation_id), question, answer, found, mode, created_at)
+    return ChatTurn(turn_id, UUID(conversation_id), question, answer, found, mode, outcome, created_at)
+
+
+def _conversation(row: Row) -> ConversationSummary:
+    conversation_id, *fields = row
+    return ConversationSummary(UUID(conversation_id), *fields)
