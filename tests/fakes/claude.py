@@ -5,6 +5,8 @@
         claude.fails(529, times=2, retry_after=1)      # then two overloaded replies
         client = AsyncAnthropic(base_url=claude.base_url, api_key="test", max_retries=0)
         claude.requests[0].body["system"]              # what was really sent
+        claude.says("Hello.", keep_records=5, stalls=True)   # a stream that stops in the middle
+        claude.left.wait(5)                            # whether somebody hung up before the reply was over
 
 Requests that the API would refuse are refused whatever the script says (claude_rules.py). As a program:
 `python -m tests.fakes.claude --port 9300 [--delay 0.5]`.
@@ -13,10 +15,12 @@ Requests that the API would refuse are refused whatever the script says (claude_
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +67,13 @@ class Reply:
     keep_bytes: int | None = None  # the rest of the body never comes
     reset: bool = False  # a cut connection ends with RST instead of FIN
     drip_s: float = 0.0  # seconds between single bytes of the body
+    # Of a stream only:
+    pause_s: float = 0.0  # seconds before each record
+    keep_records: int | None = None  # it ends after these, cleanly
+    then: bytes = b""  # what comes after the last record
+    stalls: bool = False  # it does not end: nothing more comes
+    piece_chars: int = 24  # of text in one record
+    cites_late: bool = False  # citations after the text of their block
 
 
 Step = Callable[[Body], Reply]
@@ -74,6 +85,7 @@ class FakeClaude:
     def __init__(self, port: int = 0, *, delay_s: float = 0.0) -> None:
         self.requests: list[Request] = []
         self.received = threading.Event()  # set by the first request
+        self.left = threading.Event()  # set when somebody hangs up before the reply is over
         self.delay_s = delay_s
         self._steps: deque[Step] = deque()
         self._port = port
@@ -118,6 +130,13 @@ class FakeClaude:
     def replies(self, reply: Reply, *, times: int = 1) -> None:
         """Any reply, raw bytes included; the JSON content type unless a header says otherwise."""
         self._steps.extend([lambda _body: reply] * times)
+
+    def breaks_off(
+        self, said: str | Content | Callable[[Body], Content], *, after: int, kind: str = "overloaded_error"
+    ) -> None:
+        """A stream that reports an error after so many records; the status has long been 200."""
+        broken = wire.record(wire.error(kind, "Overloaded", "req_scripted"))
+        self.says(said, keep_records=after, then=broken)
 
     def hangs(self, *, times: int = 1) -> None:
         """Reads the request and never answers."""
@@ -196,15 +215,18 @@ class FakeClaude:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
         size = int(headers.get("content-length", "0"))
         raw = b"" if size > MAX_BODY_BYTES else await reader.readexactly(size)
-        request_id = f"req_{len(self.requests):06d}"
+        request_id, line = f"req_{len(self.requests):06d}", _Line(reader, writer)
         try:
             if method == "GET":
-                return await self._send(writer, {}, _model(path, headers), request_id)
+                return await self._send(line, {}, _model(path, headers), request_id)
             body = self._admit(method, path.partition("?")[0], headers, raw, size)
-            return await self._send(writer, body, self._reply(path, body), request_id)
+            return await self._send(line, body, self._reply(path, body), request_id)
         except Refused as refused:
             told = json.dumps(wire.error(refused.error_type, refused.message, request_id)).encode()
-            return await self._send(writer, {}, Reply(raw=told, status=refused.status), request_id)
+            return await self._send(line, {}, Reply(raw=told, status=refused.status), request_id)
+        except _HungUp:
+            self.left.set()
+            return False
 
     def _admit(self, method: str, path: str, headers: Mapping[str, str], raw: bytes, size: int) -> dict[str, Any]:
         check_headers(headers)
@@ -228,31 +250,89 @@ class FakeClaude:
             return self._steps.popleft()(body)
         return Reply(wire.message(body, wire.default_content(body)), delay_s=self.delay_s)
 
-    async def _send(self, writer: asyncio.StreamWriter, body: Body, reply: Reply, request_id: str) -> bool:
+    async def _send(self, line: "_Line", body: Body, reply: Reply, request_id: str) -> bool:
         """True when the connection can carry another request."""
         if reply.hangs:
-            await self._stopping.wait()
-            return False
-        await asyncio.sleep(reply.delay_s)
+            await line.wait(None)
+        await line.wait(reply.delay_s)
+        if reply.message is not None and body.get("stream") and reply.keep_bytes is None and not reply.drip_s:
+            records = wire.events(reply.message, piece_chars=reply.piece_chars, cites_late=reply.cites_late)
+            return await self._send_stream(line, records, reply, request_id)
         streamed = reply.message is not None and bool(body.get("stream"))
         payload = self._payload(reply, streamed)
         kept = payload[: reply.keep_bytes]
-        headers = {"content-type": "text/event-stream; charset=utf-8" if streamed else "application/json"}
-        headers |= {"request-id": request_id, "content-length": str(len(payload)), **reply.headers}
-        head = f"HTTP/1.1 {reply.status} Scripted\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
-        for part in _parts(head.encode("latin-1") + b"\r\n", kept, reply.drip_s):
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(reply.drip_s)
+        head = _head(reply, request_id, streamed, {"content-length": str(len(payload))})
+        for part in _parts(head, kept, reply.drip_s):
+            await line.send(part)
+            await line.wait(reply.drip_s)
         if reply.reset:
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            line.reset()
         return len(kept) == len(payload)
+
+    @staticmethod
+    async def _send_stream(line: "_Line", records: Iterator[bytes], reply: Reply, request_id: str) -> bool:
+        """Record by record, in chunks of HTTP, so that an early end can be a clean one."""
+        await line.send(_head(reply, request_id, True, {"transfer-encoding": "chunked"}))
+        for record in itertools.islice(records, reply.keep_records):
+            await line.wait(reply.pause_s)
+            await line.send(_chunk(record))
+        await line.send(_chunk(reply.then) if reply.then else b"")
+        if reply.stalls:
+            await line.wait(None)
+        if reply.reset:
+            line.reset()
+            return False
+        await line.send(b"0\r\n\r\n")
+        return True
 
     @staticmethod
     def _payload(reply: Reply, streamed: bool) -> bytes:
         if reply.message is None:
             return reply.raw
         return b"".join(wire.events(reply.message)) if streamed else json.dumps(reply.message).encode()
+
+
+class _HungUp(Exception):
+    """The other side closed the connection."""
+
+
+class _Line:
+    """One connection, which notices when the other side hangs up."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self._check()
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def wait(self, seconds: float | None) -> None:
+        """None: until the other side hangs up, or the server is stopped."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while end is None or (left_s := end - time.monotonic()) > 0:
+            self._check()
+            await asyncio.sleep(0.01 if end is None else min(left_s, 0.01))
+
+    def reset(self) -> None:
+        """Close with RST instead of FIN."""
+        sock = self._writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _check(self) -> None:
+        if self._reader.at_eof() or self._reader.exception() or self._writer.is_closing():
+            raise _HungUp
+
+
+def _head(reply: Reply, request_id: str, streamed: bool, framing: Mapping[str, str]) -> bytes:
+    headers = {"content-type": "text/event-stream; charset=utf-8" if streamed else "application/json"}
+    headers |= {"request-id": request_id, **framing, **reply.headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n".encode("latin-1")
+
+
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 def _model(path: str, headers: Mapping[str, str]) -> Reply:

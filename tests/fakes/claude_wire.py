@@ -79,37 +79,39 @@ def error(status_type: str, words: str, request_id: str, error_code: str | None 
     return {"type": "error", "error": inner, "request_id": request_id}
 
 
-def events(whole: Mapping[str, Any]) -> Iterator[bytes]:
-    """The same message as a stream of records, citations before the text of their block."""
+def events(whole: Mapping[str, Any], *, piece_chars: int = 24, cites_late: bool = False) -> Iterator[bytes]:
+    """The same message as a stream of records: text in pieces, the citations of a block before its text or after it
+    (both have been seen), and kinds of events that no client knows yet."""
     usage = {"input_tokens": whole["usage"]["input_tokens"], "output_tokens": 1}
     opened = {**whole, "content": [], "stop_reason": None, "usage": usage}
     yield record({"type": "message_start", "message": opened})
     yield record({"type": "ping"})
+    yield record({"type": "event_of_the_future", "index": 0})
     for index, block in enumerate(whole["content"]):
-        yield from _block_events(index, block)
+        yield from _block_events(index, block, piece_chars, cites_late)
     ending = {"stop_reason": whole["stop_reason"], "stop_sequence": None, "stop_details": None}
     output = {"output_tokens": whole["usage"]["output_tokens"]}
     yield record({"type": "message_delta", "delta": ending, "usage": output})
     yield record({"type": "message_stop"})
 
 
-def _block_events(index: int, block: Mapping[str, Any]) -> Iterator[bytes]:
+def _block_events(index: int, block: Mapping[str, Any], piece_chars: int, cites_late: bool) -> Iterator[bytes]:
     shape = {"text": {"type": "text", "text": ""}, "thinking": {"type": "thinking", "thinking": "", "signature": ""}}
     begun = shape.get(block["type"], block)
     yield record({"type": "content_block_start", "index": index, "content_block": begun})
-    for delta in _deltas(block):
+    for delta in _deltas(block, piece_chars, cites_late):
         yield record({"type": "content_block_delta", "index": index, "delta": delta})
     yield record({"type": "content_block_stop", "index": index})
 
 
-def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _deltas(block: Mapping[str, Any], piece_chars: int, cites_late: bool) -> Iterator[dict[str, Any]]:
     if block["type"] == "thinking":
         yield {"type": "signature_delta", "signature": block["signature"]}
-    for cited in block.get("citations") or []:
-        yield {"type": "citations_delta", "citation": cited}
-    words = block.get("text", "")
-    for start in range(0, len(words), 24):
-        yield {"type": "text_delta", "text": words[start : start + 24]}
+    cited = [{"type": "citations_delta", "citation": each} for each in block.get("citations") or []]
+    words = str(block.get("text") or "")
+    pieces = [words[start : start + piece_chars] for start in range(0, len(words), piece_chars)]
+    said = [{"type": "text_delta", "text": piece} for piece in pieces] if block["type"] == "text" else []
+    yield from [*said, *cited] if cites_late else [*cited, *said]
 
 
 def record(event: Mapping[str, Any]) -> bytes:

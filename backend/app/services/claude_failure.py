@@ -12,6 +12,8 @@ from typing import cast
 SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 """429s that last until the month ends or somebody raises the limit: waiting does not help."""
 
+_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
@@ -43,6 +45,12 @@ def describe_failure(error: Exception) -> CallFailure:
         retryable=_retryable(status, error_code, headers.get("x-should-retry")),
         retry_after_s=_seconds(headers.get("retry-after")),
     )
+
+
+def was_not_billed(error: Exception) -> bool:
+    """Whether this failure cost nothing for sure: the API refused the request, or the request never reached it."""
+    status = _integer(getattr(error, "status_code", None))
+    return status not in (None, 200) or type(error.__cause__).__name__ in _NEVER_SENT
 
 
 def _retryable(status: int | None, error_code: str | None, should_retry: str | None) -> bool:

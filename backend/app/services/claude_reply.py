@@ -15,7 +15,7 @@ MAX_TEXT_CHARS = 20_000
 MAX_CITATIONS = 500
 """The same for citations: each one is looked up, and nothing else may run meanwhile."""
 
-_LEAKED_TAG = re.compile(r"</?cite\b[^>]*(?:>|$)", re.IGNORECASE)
+_LEAKED_TAG = re.compile(r"</?cite\b[^>]*(?:>|\Z)", re.IGNORECASE)
 
 
 class MalformedReply(Exception):
@@ -73,41 +73,51 @@ def read_reply(payload: object, *, request_id: str | None, latency_ms: int) -> C
 
     Raises MalformedReply when `payload` is no message: not an object, no content, no stop reason, too much.
     """
-    message = _object(payload)
+    message = as_object(payload)
     content, stop_reason = message.get("content"), message.get("stop_reason")
     if not isinstance(content, list):
         raise MalformedReply("no content")
     if not isinstance(stop_reason, str):
         raise MalformedReply("no stop reason")
-    parts = [_object(block) for block in cast("list[object]", content)]
+    parts = [as_object(block) for block in cast("list[object]", content)]
     texts = [part for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
     if sum(len(part["text"]) for part in texts) > MAX_TEXT_CHARS:
         raise MalformedReply("text too long")
-    blocks = tuple(_text_block(part) for part in texts)
+    words = [strip_leaked_tags(part["text"]) for part in texts]
+    blocks = tuple(TextBlock(said, _citations(part)) for part, (said, _) in zip(texts, words, strict=True))
     if sum(len(block.citations) for block in blocks) > MAX_CITATIONS:
         raise MalformedReply("too many citations")
     return ClaudeReply(
         blocks=blocks,
         stop_reason=stop_reason,
         model=str(message.get("model", "")),
-        usage=_usage(_object(message.get("usage"))),
+        usage=read_usage(as_object(message.get("usage"))),
         request_id=request_id,
         latency_ms=latency_ms,
-        leaked_tags=sum(len(_LEAKED_TAG.findall(part["text"])) for part in texts),
+        leaked_tags=sum(tags for _, tags in words),
     )
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
+    """A JSON object; empty for anything else."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _text_block(part: Mapping[str, Any]) -> TextBlock:
-    cited = part.get("citations")
-    citations = cast("list[object]", cited) if isinstance(cited, list) else []
-    return TextBlock(_LEAKED_TAG.sub("", part["text"]), tuple(_citation(_object(item)) for item in citations))
+def strip_leaked_tags(text: str) -> tuple[str, int]:
+    """The text of a block without `<cite>` tags, which are the API's own markup, and how many there were."""
+    return _LEAKED_TAG.subn("", text)
 
 
-def _citation(item: Mapping[str, Any]) -> Citation:
+def _citations(part: Mapping[str, Any]) -> tuple[Citation, ...]:
+    return tuple(read_citation(as_object(item)) for item in as_list(part.get("citations")))
+
+
+def as_list(value: object) -> list[object]:
+    """A JSON array; empty for anything else."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def read_citation(item: Mapping[str, Any]) -> Citation:
     """An item of another type keeps its place as a citation that cannot be true: the block claims support."""
     source, quoted = item.get("source"), item.get("cited_text")
     start, end = item.get("start_block_index"), item.get("end_block_index")
@@ -119,8 +129,9 @@ def _citation(item: Mapping[str, Any]) -> Citation:
     )
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = _object(usage.get("output_tokens_details"))
+def read_usage(usage: Mapping[str, Any]) -> Usage:
+    """What makes no sense counts as 0."""
+    details = as_object(usage.get("output_tokens_details"))
     return Usage(
         input_tokens=_count(usage.get("input_tokens")),
         output_tokens=_count(usage.get("output_tokens")),

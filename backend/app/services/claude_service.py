@@ -6,20 +6,23 @@ it is first needed: the import costs 0.8 s and 70 MB.
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import structlog
 
 from backend.app.errors import AIServiceBusy
 from backend.app.prompts import load_prompt
-from backend.app.services.claude_failure import CallFailure, describe_failure
-from backend.app.services.claude_reply import ClaudeReply, read_reply
-from backend.app.services.passages import Passage
+from backend.app.services.claude_failure import CallFailure, describe_failure, was_not_billed
+from backend.app.services.claude_meter import CallOutcome, Feature, LogMeter, Meter
+from backend.app.services.claude_reply import ClaudeReply, Usage, as_object, read_reply
+from backend.app.services.claude_stream import ReplyPart, StreamedReply
+from backend.app.services.passages import Passage, estimate_tokens
 from backend.app.utils.config import Settings
 
 if TYPE_CHECKING:
@@ -43,16 +46,54 @@ class Patience:
     backoff_s: float = 0.5
 
 
+class ReplyListener(Protocol):
+    """Hears a reply while it is being written."""
+
+    @property
+    def has_told(self) -> bool:
+        """Whether something was passed on, so that the reply cannot begin again."""
+        ...
+
+    def begin(self) -> None:
+        """The reply begins, or begins again: forget what was heard before."""
+        ...
+
+    def hear(self, part: ReplyPart) -> None:
+        """The next part of the reply."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to be made, until it succeeds or `patience` ends. With a listener the reply is streamed."""
+
+    feature: Feature
+    request: dict[str, Any]
+    patience: Patience
+    listener: ReplyListener | None = None
+
+    @property
+    def may_begin_again(self) -> bool:
+        return self.listener is None or not self.listener.has_told
+
+
 class ClaudeService:
-    """One per process. Every failure of `answer` is AIServiceBusy; the log says what it was."""
+    """One per process. Every failure of a call is AIServiceBusy; the log says what it was."""
 
     def __init__(
-        self, api_key: str, model: str, *, base_url: str | None = None, patience: Patience | None = None
+        self,
+        api_key: str,
+        model: str,
+        *,
+        base_url: str | None = None,
+        patience: Patience | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url or API_URL
         self._model = model
         self._patience = patience or Patience()
+        self._meter = meter or LogMeter()
         self._client: AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
 
@@ -84,60 +125,91 @@ class ClaudeService:
         return None
 
     async def answer(
-        self, question: str, passages: Sequence[Passage], *, reader_key: str | None = None
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        *,
+        reader_key: str | None = None,
+        listener: ReplyListener | None = None,
     ) -> ClaudeReply:
         """Ask about `passages`. `question` is the tagged and escaped text block of the reader's words.
 
         `stop_reason` of the reply is "end_turn", "max_tokens" (text may be cut) or "refusal" (text is to be
-        ignored). Raises AIServiceBusy for everything else, at the latest when the deadline is over.
+        ignored). Raises AIServiceBusy for everything else, at the latest when the deadline is over. Cancelled, it
+        closes the connection, which ends the writing.
         """
         request = answer_request(self._model, question, passages, reader_key)
-        reply = await self._within_deadline(request)
-        if reply.stop_reason not in ("end_turn", "max_tokens", "refusal"):
-            log.warning("claude_reply_incomplete", stop_reason=reply.stop_reason[:40], **_facts(reply))
-            raise AIServiceBusy
-        log.info("claude_answered", stop_reason=reply.stop_reason, **_facts(reply))
-        return reply
+        return await self._complete(Call("answer", request, self._patience, listener))
 
-    async def _within_deadline(self, request: dict[str, Any]) -> ClaudeReply:
+    async def _complete(self, call: Call) -> ClaudeReply:
         """The library's timeout is per read: only this one ends a reply that drips byte by byte."""
         try:
-            async with asyncio.timeout(self._patience.deadline_s):
-                return await self._with_retries(request)
+            async with asyncio.timeout(call.patience.deadline_s):
+                reply = await self._with_retries(call)
         except TimeoutError:
-            log.error("claude_deadline_passed", deadline_s=self._patience.deadline_s)
+            log.error("claude_deadline_passed", feature=call.feature, deadline_s=call.patience.deadline_s)
             raise AIServiceBusy from None
+        if reply.stop_reason not in ("end_turn", "max_tokens", "refusal"):
+            log.warning("claude_reply_incomplete", stop_reason=reply.stop_reason[:40], **_facts(call, reply))
+            raise AIServiceBusy
+        log.info("claude_answered", stop_reason=reply.stop_reason, **_facts(call, reply))
+        return reply
 
-    async def _with_retries(self, request: dict[str, Any]) -> ClaudeReply:
+    async def _with_retries(self, call: Call) -> ClaudeReply:
         started = time.monotonic()
         for attempt in range(MAX_RETRIES + 1):
             try:
-                return await self._attempt(request)
+                return await self._attempt(call)
             except Exception as error:  # httpx2, JSON and attribute errors are no APIError, and are failures too
                 failure = describe_failure(error)
-            log.warning("claude_call_failed", attempt=attempt + 1, **asdict(failure))
-            left_s = self._patience.deadline_s - (time.monotonic() - started)
-            wait_s = self._wait_before_retry(failure, attempt)
-            if not failure.retryable or attempt == MAX_RETRIES or wait_s >= left_s:
+            log.warning("claude_call_failed", feature=call.feature, attempt=attempt + 1, **asdict(failure))
+            left_s = call.patience.deadline_s - (time.monotonic() - started)
+            wait_s = _wait_before_retry(failure, attempt, call.patience)
+            is_last = attempt == MAX_RETRIES or wait_s >= left_s or not call.may_begin_again
+            if is_last or not failure.retryable:
                 raise AIServiceBusy(retry_after_s=_retry_after_s(failure))
             await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _wait_before_retry(self, failure: CallFailure, attempt: int) -> float:
-        if failure.retry_after_s is not None:
-            return failure.retry_after_s
-        ceiling_s = min(self._patience.backoff_s * 2**attempt, BACKOFF_CAP_S)
-        return random.uniform(0, ceiling_s)  # noqa: S311  # spreads load, guards no secret
+    async def _attempt(self, call: Call) -> ClaudeReply:
+        """One try, told to the meter however it ends."""
+        client = await self._open_client()
+        heard = StreamedReply()
+        try:
+            reply = await (self._listen(client, call, heard) if call.listener else self._fetch(client, call))
+        except BaseException as error:  # a reader who leaves cancels, and the call may be billed all the same
+            free = isinstance(error, Exception) and was_not_billed(error)
+            usage, outcome = (Usage(), "not_billed") if free else (_estimate(call, heard), "unknown")
+            self._record(call, usage, heard.request_id or getattr(error, "request_id", None), outcome)
+            raise
+        self._record(call, reply.usage, reply.request_id, "complete")
+        return reply
 
-    async def _attempt(self, request: dict[str, Any]) -> ClaudeReply:
-        client: Any = await self._open_client()  # its overloads cannot follow a request built as a dict
+    def _record(self, call: Call, usage: Usage, request_id: str | None, outcome: CallOutcome) -> None:
+        self._meter.record(call.feature, call.request["model"], usage, request_id, outcome)
+
+    async def _fetch(self, client: Any, call: Call) -> ClaudeReply:
         started = time.monotonic()
-        response = await client.messages.with_raw_response.create(**request)
+        response = await client.messages.with_raw_response.create(**call.request)
         payload = await response.json()
-        latency_ms = round((time.monotonic() - started) * 1000)
-        return read_reply(payload, request_id=response.request_id, latency_ms=latency_ms)
+        return read_reply(payload, request_id=response.request_id, latency_ms=_ms_since(started))
 
-    async def _open_client(self) -> "AsyncAnthropic":
+    async def _listen(self, client: Any, call: Call, heard: StreamedReply) -> ClaudeReply:
+        """The library does the HTTP and cuts the stream into events; what they say is read by us. A connection that is
+        left early is closed, not kept."""
+        from anthropic import AsyncStream
+
+        assert call.listener
+        call.listener.begin()
+        started = time.monotonic()
+        async with client.messages.with_streaming_response.create(**call.request, stream=True) as response:
+            heard.request_id = response.request_id
+            async for record in AsyncStream[Any].raw_events(response.http_response):
+                for part in heard.read(as_object(json.loads(record.data)) if record.data else {}):
+                    call.listener.hear(part)
+        return heard.finish(latency_ms=_ms_since(started))
+
+    async def _open_client(self) -> Any:  # its overloads cannot follow a request built as a dict
         if self._client is None:
             async with self._opening:
                 if self._client is None:
@@ -196,8 +268,32 @@ def _retry_after_s(failure: CallFailure) -> int:
     return 5 if failure.retryable else PERMANENT_RETRY_AFTER_S
 
 
-def _facts(reply: ClaudeReply) -> dict[str, object]:
+def _wait_before_retry(failure: CallFailure, attempt: int, patience: Patience) -> float:
+    if failure.retry_after_s is not None:
+        return failure.retry_after_s
+    ceiling_s = min(patience.backoff_s * 2**attempt, BACKOFF_CAP_S)
+    return random.uniform(0, ceiling_s)  # noqa: S311  # spreads load, guards no secret
+
+
+def _estimate(call: Call, heard: StreamedReply) -> Usage:
+    """What a call that was not heard to its end may have used. Of a plain call nothing was heard: it may have written
+    all that it was allowed to."""
+    written = estimate_tokens(heard.text) if call.listener else call.request["max_tokens"]
+    told = heard.usage
+    return replace(
+        told,
+        input_tokens=told.input_tokens or estimate_tokens(json.dumps(call.request, ensure_ascii=False)),
+        output_tokens=max(told.output_tokens, written),
+    )
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _facts(call: Call, reply: ClaudeReply) -> dict[str, object]:
     return {
+        "feature": call.feature,
         "model": reply.model[:60],
         "claude_request_id": reply.request_id,
         "latency_ms": reply.latency_ms,
