@@ -111,18 +111,26 @@ def ask(question: Annotated[str, typer.Argument(help="The question, in quotes.")
 
 @app.command()
 def evaluate(
-    questions: Annotated[Path, typer.Option(help="Questions with their answers' places, one JSON object a line.")],
-    docs: Annotated[Path | None, typer.Option(help="The docs folder that the questions are about.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="Or a corpus: passages, one JSON object a line.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything that was measured here.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="The docs folder to ask about; default: the sample book.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Instead of a book: passages, one JSON object a line.")] = None,
+    questions: Annotated[
+        list[Path] | None, typer.Option(help="Questions and where their answers stand, one JSON object a line.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all that was measured, and a plot.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="An earlier --json file: exit 1 when a figure fell.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many, always the same ones.")] = None,
 ) -> None:
-    """Measure how well questions are found in a book, on an index apart from the site's own."""
+    """Measure how well questions are found in a book; the site's own index and database are not touched."""
+    if docs and corpus:
+        raise typer.BadParameter("give a book (--docs) or a corpus (--corpus), not both")
+    if bool(docs or corpus) != bool(questions):
+        raise typer.BadParameter("--questions belong to a book: give --docs or --corpus and --questions, or neither")
     settings = _start()
     from backend.app.evaluation import command
 
-    request = command.Request(questions, docs, corpus, json_file, limit)
-    asyncio.run(command.evaluate(settings, request))
+    request = command.Request(tuple(questions or ()), docs, corpus, json_file, baseline, limit)
+    if not asyncio.run(command.evaluate(settings, request)):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,7 +7,6 @@ under DATA_DIR. So nothing here can touch the site, and any number of processes 
 import asyncio
 import difflib
 import hashlib
-import unicodedata
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from backend.app.utils.config import Settings
 
 FOLDER = "evaluation"
 """Of the kept vectors, under DATA_DIR."""
+_LISTED = 10
 _SEARCH_TIMEOUT_S = 30.0  # a large corpus on a busy machine is slow, not broken
 
 
@@ -42,17 +42,18 @@ class Library:
     chapters: Mapping[str, ChapterId]
     whole_pages: bool
 
-    def require(self, pages: Sequence[str]) -> None:
-        """Raises EvaluationError, with near names, unless each page is here."""
-        unknown = [page for page in pages if page not in self.chapters]
-        if unknown:
-            listed = "".join(f"\n  - {page}{_near(page, self.chapters)}" for page in unknown[:10])
-            more = f"\n  and {len(unknown) - 10} more" if len(unknown) > 10 else ""
-            kind = "passage" if self.whole_pages else "page"
-            raise EvaluationError(
-                f"The questions name {len(unknown)} {kind}(s) that {self.book.root} does not have (or leaves out):"
-                f"{listed}{more}"
-            )
+
+def require_pages(pages: Sequence[str], book: Book) -> None:
+    """Raises EvaluationError, with near names, unless the book has each page that a gold names."""
+    known = _pages(book)
+    unknown = [page for page in pages if page not in known]
+    if unknown:
+        listed = "".join(f"\n  - {page}{_near(page, known)}" for page in unknown[:_LISTED])
+        more = f"\n  and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        what = "1 page" if len(unknown) == 1 else f"{len(unknown)} pages"
+        raise EvaluationError(
+            f"The questions name {what} that {book.root} does not have, or that ingest leaves out:{listed}{more}"
+        )
 
 
 @asynccontextmanager
@@ -73,8 +74,7 @@ async def open_library(
         await asyncio.to_thread(remembering.save)
         version = await index.active_version()
         assert version
-        pages = {_normal(chapter.source_path): chapter.chapter_id for chapter in book.chapters}
-        yield Library(book, embedder, index, version, report, pages, whole_pages)
+        yield Library(book, embedder, index, version, report, _pages(book), whole_pages)
 
 
 async def read_docs(settings: Settings, docs: Path) -> Book:
@@ -107,13 +107,13 @@ def _vectors_file(settings: Settings, book: Book, fingerprint: str) -> Path:
     return settings.data_dir / FOLDER / f"vectors-{fingerprint}-{place}.npz"
 
 
+def _pages(book: Book) -> dict[str, ChapterId]:
+    return {chapter.source_path: chapter.chapter_id for chapter in book.chapters}
+
+
 def _near(page: str, known: Mapping[str, Any]) -> str:
     found = difflib.get_close_matches(page, known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(found)}?" if found else ""
-
-
-def _normal(path: str) -> str:
-    return unicodedata.normalize("NFC", path)
 
 
 class _NoChapters:

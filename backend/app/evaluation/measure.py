@@ -76,9 +76,14 @@ class Measurement:
                 progress(len(observed), len(questions))
         return observed
 
-    async def lost_golds(self, questions: Sequence[Question]) -> list[str]:
-        """Questions one of whose golds is in no passage: a mistake of the set, or text that ingest leaves out."""
-        lost = [q.question_id for q in questions for gold in q.gold if not await self._golds.positions(gold)]
+    async def unreachable(self, questions: Sequence[Question]) -> list[str]:
+        """Ids of questions that no search could answer, because no passage holds their gold: a mistake of the set,
+        or text that ingest leaves out."""
+        lost: list[str] = []
+        for question in questions:
+            held = [bool(await self._golds.positions(gold)) for gold in question.gold]
+            if question.answerable and not _share(held, question.gold_mode):
+                lost.append(question.question_id)
         return list(dict.fromkeys(lost))
 
     async def _observe(self, question: Question) -> Observed:

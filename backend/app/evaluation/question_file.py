@@ -22,24 +22,28 @@ class _Wrong(Exception):
     """What is wrong with a line; the reader adds where."""
 
 
-def read_questions(path: Path, *, limit: int | None = None) -> QuestionSet:
+def read_questions(paths: Sequence[Path], *, limit: int | None = None) -> QuestionSet:
     """Raises EvaluationError, with the line and what to do. `limit` keeps that many records, always the same ones:
     those whose ids have the smallest hashes."""
-    text = read_text(path)
     records: dict[str, tuple[Question, ...]] = {}
-    for number, record in parse_lines(path, text):
-        try:
-            record_id = _text(record, "id")
-            if record_id in records:
-                raise _Wrong(f'the id "{record_id}" was used before; give each question its own')
-            records[record_id] = tuple(_questions(record, record_id))
-        except _Wrong as wrong:
-            raise EvaluationError(f"{path}, line {number}: {wrong}.") from None
+    digest = hashlib.sha256()
+    for path in paths:
+        text = read_text(path)
+        digest.update(text.encode())
+        for number, record in parse_lines(path, text):
+            try:
+                record_id = _text(record, "id")
+                if record_id in records:
+                    raise _Wrong(f'the id "{record_id}" was used before; give each question its own')
+                records[record_id] = tuple(_questions(record, record_id))
+            except _Wrong as wrong:
+                raise EvaluationError(f"{path}, line {number}: {wrong}.") from None
+    names = " + ".join(path.name for path in paths)
     if not records:
-        raise EvaluationError(f"{path} holds no question. Each line is one JSON object.")
-    kept = sorted(records, key=_stable_order)[:limit]
-    questions = tuple(question for key in records if key in set(kept) for question in records[key])
-    return QuestionSet(path.name, hashlib.sha256(text.encode()).hexdigest(), questions)
+        raise EvaluationError(f"{names} holds no question. Write one JSON object a line.")
+    kept = set(sorted(records, key=_stable_order)[:limit])
+    questions = tuple(question for key in records if key in kept for question in records[key])
+    return QuestionSet(names, digest.hexdigest(), questions)
 
 
 def read_text(path: Path) -> str:

@@ -1,14 +1,16 @@
-"""Figures as a table on the terminal. Knows rich and nothing of how figures come about."""
+"""Figures as tables on the terminal. Knows rich and nothing of how figures come about."""
 
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from backend.app.evaluation.baseline import TOLERATED_POINTS, Comparison
 from backend.app.evaluation.figures import Group
+from backend.app.evaluation.measure import Observed
 from backend.app.evaluation.statistics import Figure
 
-_COLUMNS = {
+_RETRIEVAL = {
     "recall_in_context": "in context",
     "recall_at_1": "recall@1",
     "recall_at_5": "@5",
@@ -17,28 +19,78 @@ _COLUMNS = {
     "passed_gate": "passed gate",
 }
 _VIEWS = {"alone": "Asked alone", "thread": "Asked in its conversation", "standalone": "Rewritten to stand alone"}
+_GATE = {
+    "wrong_refusals": "answerable but refused by the gate",
+    "near_domain_passes": "near the subject but not in the book, passed",
+    "off_topic_passes": "off topic, passed",
+}
+_WIDTH = 100  # where the output is no terminal
+_LISTED = 10
 
 
-def show(groups: Sequence[Group], console: Console) -> None:
-    """One table for each view: the mean with its 95 % interval below it."""
+def open_console() -> Console:
+    """Standard output; wide enough for the tables when it is a pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=_WIDTH, highlight=False)
+
+
+def show_retrieval(groups: Sequence[Group], console: Console) -> None:
+    """One table for each view: means in % with the 95 % interval below."""
     for view in dict.fromkeys(group.view for group in groups):
         inside = [group for group in groups if group.view == view]
-        table = Table(title=_VIEWS[view], title_justify="left", pad_edge=False)
-        table.add_column("questions")
-        table.add_column("n", justify="right")
-        for title in _COLUMNS.values():
-            table.add_column(title, justify="right")
-        for group in inside:
-            table.add_row(_name(group), str(group.count), *(_cell(group.figures.get(key)) for key in _COLUMNS))
-        console.print(table)
+        console.print(_table(_VIEWS[view], inside, _RETRIEVAL))
         everything = inside[0]
+        for name, meaning in _GATE.items():
+            if name in everything.figures:
+                console.print(f"  {_counted(everything.figures[name])} {meaning}")
         console.print(
-            f"understanding and finding: {everything.latency_ms_p50:.0f} ms median, "
-            f"{everything.latency_ms_p95:.0f} ms at the 95th percentile"
+            f"  understanding and finding takes {everything.latency_ms_p50:.0f} ms (median), "
+            f"{everything.latency_ms_p95:.0f} ms (95th percentile)\n"
         )
 
 
-def _name(group: Group) -> str:
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """What fell, or that nothing did."""
+    same = f"over {comparison.compared} questions that both have"
+    if not comparison.worse:
+        console.print(f"No figure is more than {TOLERATED_POINTS:g} points worse than in the baseline, {same}.")
+        return
+    table = Table(title=f"Worse than in the baseline, {same}", title_justify="left")
+    for title in ("view", "questions", "figure"):
+        table.add_column(title)
+    for title in ("before", "now", "points"):
+        table.add_column(title, justify="right")
+    for change in comparison.worse:
+        before, now = f"{100 * change.before:.1f}", f"{100 * change.now:.1f}"
+        table.add_row(change.group.view, change.group.name, change.figure, before, now, f"{change.points:+.1f}")
+    console.print(table)
+    if comparison.lost:
+        console.print("Questions whose answer is not read any more:")
+        console.print(listed([_described(seen) for seen in comparison.lost]), markup=False)
+
+
+def listed(lines: Sequence[str]) -> str:
+    """The first of them, one a line, and how many more."""
+    more = [f"  and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return "\n".join([*(f"  - {line}" for line in lines[:_LISTED]), *more])
+
+
+def _described(seen: Observed) -> str:
+    return f"{seen.question.question_id} ({seen.question.view}): {' '.join(seen.question.text.split())[:70]}"
+
+
+def _table(title: str, groups: Sequence[Group], columns: dict[str, str]) -> Table:
+    used = {key: name for key, name in columns.items() if any(key in group.figures for group in groups)}
+    table = Table(title=title, title_justify="left")
+    table.add_column("questions", no_wrap=True)
+    for name in ("n", *used.values()):
+        table.add_column(name, justify="right")
+    for group in groups:
+        table.add_row(_indented(group), str(group.count), *(_cell(group.figures.get(key)) for key in used))
+    return table
+
+
+def _indented(group: Group) -> str:
     return f"  {group.lang}" if group.kind and group.lang else group.name
 
 
@@ -46,3 +98,8 @@ def _cell(value: Figure | None) -> str:
     if value is None:
         return ""
     return f"{100 * value.value:.1f}\n[dim]{100 * value.low:.0f}-{100 * value.high:.0f}[/dim]"
+
+
+def _counted(value: Figure) -> str:
+    share = f"{100 * value.value:.1f} %, {100 * value.low:.1f}-{100 * value.high:.1f}"
+    return f"{round(value.value * value.count)} of {value.count} ({share})"

@@ -1,0 +1,158 @@
+"""Everything that was measured as JSON, and back: what `--json` writes and `--baseline` reads.
+
+The schema is in contracts/question-sets.md; a change that old files do not survive raises `SCHEMA`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.app.errors import EvaluationError
+from backend.app.evaluation.figures import Group
+from backend.app.evaluation.library import Library
+from backend.app.evaluation.measure import Observed
+from backend.app.evaluation.question_file import read_text
+from backend.app.evaluation.questions import Question, QuestionSet
+from backend.app.evaluation.statistics import Figure
+from backend.app.services.passages import MAX_PASSAGE_TOKENS
+from backend.app.utils.config import Settings
+from backend.app.version import NAME, VERSION
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run. `unreachable`: ids of questions whose gold no passage holds, so that they cannot be found."""
+
+    asked: QuestionSet
+    library: Library
+    observed: Sequence[Observed]
+    groups: Sequence[Group]
+    unreachable: Sequence[str]
+
+
+def write(path: Path, report: Report, settings: Settings) -> None:
+    """Raises EvaluationError when the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_json(report, settings), encoding="utf-8")
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def as_json(report: Report, settings: Settings) -> str:
+    """One line for each group and each question: a difference of two files names what changed."""
+    head = {
+        "schema": SCHEMA,
+        "program": {"name": NAME, "version": VERSION},
+        "questions": {"file": report.asked.name, "sha256": report.asked.sha256, "asked": len(report.observed)},
+        "book": _book(report.library),
+        "settings": _settings(settings),
+        "unreachable": list(report.unreachable),
+    }
+    lines = [f'"{name}": {_line(value)}' for name, value in head.items()]
+    lines.append(f'"groups": {_block(map(_group, report.groups))}')
+    lines.append(f'"results": {_block(map(_result, report.observed))}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_results(path: Path) -> dict[str, Mapping[str, Any]]:
+    """Key of each question -> its result in an earlier report. Raises EvaluationError."""
+    try:
+        content: Any = json.loads(read_text(path))
+        if content["schema"] != SCHEMA:
+            raise EvaluationError(
+                f"{path} was written by another version of this program (schema {content['schema']}, this one reads "
+                f"{SCHEMA}). Write a new one with --json."
+            )
+        return {f"{result['id']}/{result['view']}": result for result in content["results"]}
+    except (ValueError, KeyError, TypeError):
+        raise EvaluationError(f"{path} is no report of `evaluate`. Write one with --json.") from None
+
+
+def read_observed(question: Question, result: Mapping[str, Any]) -> Observed | None:
+    """What an earlier run saw of the same question; None when the question is another one by now."""
+    if result.get("question") != question.text or (result.get("in_context") is None) == question.answerable:
+        return None
+    try:
+        return Observed(
+            question=question,
+            passed_gate=result["passed_gate"],
+            recall=tuple(result["recall"]) if question.answerable else None,
+            reciprocal_rank=result["reciprocal_rank"],
+            in_context=result["in_context"],
+            best_cosine=result["best_cosine"],
+            latency_ms=result["latency_ms"],
+            found=tuple(result["found"]),
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+def _book(library: Library) -> dict[str, Any]:
+    chunks = library.report.chunks
+    name = library.book.root.name
+    return {
+        "name": name,
+        "pages": len(library.book.chapters),
+        "passages": chunks,
+        "index_version": library.index_version,
+    }
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "embedding_backend": settings.embedding_backend,
+        "embedding_model": settings.embedding_model,
+        "retrieval_threshold": settings.retrieval_threshold,
+        "context_tokens": MAX_PASSAGE_TOKENS,
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "view": group.view,
+        "kind": group.kind,
+        "lang": group.lang,
+        "count": group.count,
+        "figures": {name: _figure(value) for name, value in group.figures.items()},
+        "latency_ms": {"p50": round(group.latency_ms_p50, 1), "p95": round(group.latency_ms_p95, 1)},
+    }
+
+
+def _figure(value: Figure) -> dict[str, Any]:
+    interval = [round(value.low, 4), round(value.high, 4)]
+    return {"value": round(value.value, 4), "interval": interval, "count": value.count}
+
+
+def _result(seen: Observed) -> dict[str, Any]:
+    question = seen.question
+    return {
+        "id": question.question_id,
+        "view": question.view,
+        "kind": question.kind,
+        "lang": question.lang,
+        "question": question.text,
+        "passed_gate": seen.passed_gate,
+        "in_context": _rounded(seen.in_context),
+        "recall": [_rounded(value) for value in seen.recall] if seen.recall else None,
+        "reciprocal_rank": _rounded(seen.reciprocal_rank),
+        "best_cosine": round(seen.best_cosine, 4),
+        "latency_ms": round(seen.latency_ms, 1),
+        "found": list(seen.found),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _block(values: Any) -> str:
+    return "[\n" + ",\n".join(_line(value) for value in values) + "\n]"
