@@ -12,17 +12,18 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
+from backend.app.limited import LIMIT_HEADERS
 from backend.app.lifespan import open_services, prepare_to_serve, warm_up
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
-from backend.app.routers import auth, chapters, chat, health
+from backend.app.routers import auth, chapters, chat, conversations, health
 from backend.app.utils.config import Settings, load_settings
 from backend.app.version import NAME, VERSION
 
 _DESCRIPTION = """Questions about one textbook, answered with quotes from it and links to the sentence.
 
 Sign up and send the token as `Authorization: Bearer <token>`. Every error has the same shape: see `Problem`."""
-_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate"]
+_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate", *LIMIT_HEADERS]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -40,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
                 await warming
 
     app = FastAPIOffline(title=NAME, version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
-    for router in (health.router, auth.router, chat.router, chapters.router):
+    for router in (health.router, auth.router, chat.router, conversations.router, chapters.router):
         app.include_router(router)
     install_problem_handlers(app)
     describe_problems(app)
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.allowed_origins),
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         expose_headers=_EXPOSED_HEADERS,
         max_age=600,

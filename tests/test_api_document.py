@@ -22,6 +22,8 @@ CHANGING = {
     ("POST", "/api/chat/question"),
     ("POST", "/api/chat/selected-text"),
     ("DELETE", "/api/chat/history"),
+    ("PATCH", "/api/chat/conversations/{conversation_id}"),
+    ("DELETE", "/api/chat/conversations/{conversation_id}"),
 }
 
 

@@ -5,12 +5,22 @@ from typing import Annotated
 from pydantic import BeforeValidator, StringConstraints
 
 
+def _unstorable(text: str) -> str | None:
+    if "\0" in text:
+        return "Must not contain the NUL character."
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "Must be valid Unicode: it contains half of a character (a lone surrogate)."
+    return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether SafeText would take it: for fields that are ignored rather than refused."""
+    return _unstorable(text) is None
+
+
 def _storable(value: object) -> object:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("Must not contain the NUL character.")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("Must be valid Unicode: it contains half of a character (a lone surrogate).")
+    if isinstance(value, str) and (why := _unstorable(value)):
+        raise ValueError(why)
     return value
 
 

@@ -29,7 +29,7 @@ _remembering = problem_responses(NotAuthenticated, InvalidToken, DatabaseUnavail
 @router.post("/ask", responses=_asking, openapi_extra=_token_optional)
 async def ask(body: Ask, reader: OptionalReader, answers: Answers) -> AnswerOut:
     """Answer a question from the book, with the passages that support it. With a token the turn is saved."""
-    asked = Asked(body.question, body.selected_text, body.conversation_id)
+    asked = Asked(body.question, body.selected_text, body.conversation_id, body.page)
     return AnswerOut.of(await answers.ask(asked, reader))
 
 
@@ -42,7 +42,7 @@ async def question(body: Ask, reader: OptionalReader, answers: Answers) -> Answe
 @router.post("/selected-text", responses=_asking, openapi_extra=_token_optional)
 async def ask_about_selection(body: AskAboutSelection, reader: OptionalReader, answers: Answers) -> AnswerOut:
     """Explain marked text, or answer a question about it. Text that is not from the book is no source."""
-    asked = Asked(body.question or DEFAULT_QUESTION, body.selected_text, body.conversation_id)
+    asked = Asked(body.question or DEFAULT_QUESTION, body.selected_text, body.conversation_id, body.page)
     return AnswerOut.of(await answers.ask(asked, reader))
 
 
