@@ -15,11 +15,11 @@ MOST_WORDS = 60
 
 # Roman function words that an English question may hold: as words, names or symbols.
 _ALSO_ENGLISH = """
-    is us to me in the he hay hey so say se pay per par or on of are hum ham do use men main mai day den dein di de le
-    lie li len lye hi hue hen hun ho hon ha he h k q wo woh no na ne nay nai ja ji jo jab kin kis koi karen karan aur
-    sa si sake sir bus kia bas ab tab tak tum ap aap abhi an at taken waste jana dena lena late jahan rehna karam akhir
-    ga gi ge ko ki ka ke kay ky fir phir un isi ise bi pe ya ye yeh yar mere mera kar kr kab kon sy wa hn diya dia liya
-    ata aye zara salam"""
+    is us to me in the he hay hey so say se pay per par or on of are hum ham do use men main mai day den dein di
+    de le lie li len lye hi hue hen hun ho hon ha he h k q wo woh no na ne nay nai ja ji jo jab kin kis koi karen
+    karan aur sa si sake sir bus kia bas ab tab tak tum ap aap abhi an at taken waste jana dena lena late jahan
+    rehna karam akhir ga gi ge ko ki ka ke kay ky fir phir un isi ise bi pe ya ye yeh yar mere mera kar kr kab kon
+    sy wa hn diya dia liya ata aye zara salam"""
 # Of those, the ones that are rare enough in English to count when several meet.
 _PARTICLES = "ka ki ke ko se kar ho ya aur aap hum mere mera kab kis koi phir jab abhi yeh ye woh kia"
 _ENGLISH = """
