@@ -70,8 +70,8 @@ def answering(
 ) -> Answering:
     """The parts of answering over these stores, put together as they are for readers; without `unanswered` nothing
     is recorded."""
-    rewriter = QueryRewriter()
     retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
+    rewriter = QueryRewriter(claude, shelf=index, finding=retriever)
     return Answering(rewriter, retriever, AnswerService(settings, rewriter, retriever, claude, db, unanswered))
 
 

@@ -88,6 +88,7 @@ class FakeClaude:
         self.left = threading.Event()  # set when somebody hangs up before the reply is over
         self.delay_s = delay_s
         self._steps: deque[Step] = deque()
+        self._rewrites: Mapping[str, str] | None = None
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -130,6 +131,11 @@ class FakeClaude:
     def replies(self, reply: Reply, *, times: int = 1) -> None:
         """Any reply, raw bytes included; the JSON content type unless a header says otherwise."""
         self._steps.extend([lambda _body: reply] * times)
+
+    def rewrites(self, english: Mapping[str, str]) -> None:
+        """From now on each question to be rewritten is looked up here and stays as it is when it is not there; the
+        script is for all other requests."""
+        self._rewrites = english
 
     def breaks_off(
         self, said: str | Content | Callable[[Body], Content], *, after: int, kind: str = "overloaded_error"
@@ -246,6 +252,9 @@ class FakeClaude:
     def _reply(self, path: str, body: Body) -> Reply:
         if path.startswith("/v1/messages/count_tokens"):
             return Reply(raw=json.dumps({"input_tokens": wire.count_tokens(body)}).encode())
+        if self._rewrites is not None and (asked := wire.question_to_rewrite(body)) is not None:
+            said = f"<query>{self._rewrites.get(asked, asked)}</query>"
+            return Reply(wire.message(body, [wire.text(said)]), delay_s=self.delay_s)
         if self._steps:
             return self._steps.popleft()(body)
         return Reply(wire.message(body, wire.default_content(body)), delay_s=self.delay_s)

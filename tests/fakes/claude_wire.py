@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,15 @@ def citation(body: Mapping[str, Any], index: int = 0, start: int = 0, end: int |
         "start_block_index": start,
         "end_block_index": stop,
     }
+
+
+def question_to_rewrite(body: Mapping[str, Any]) -> str | None:
+    """The question of a request for a search question; None for every other request."""
+    rules = "".join(part["text"] for part in body.get("system") or [])
+    asked = re.search(
+        r"<question-(\w+)>\n(.*?)\n</question-\1>", body["messages"][-1]["content"][-1]["text"], re.DOTALL
+    )
+    return asked[2] if asked and "<query>" in rules else None
 
 
 def default_content(body: Mapping[str, Any]) -> list[dict[str, Any]]:

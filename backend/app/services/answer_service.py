@@ -33,6 +33,7 @@ from backend.app.services.db_service import DBService
 from backend.app.services.deep_links import deep_link
 from backend.app.services.extractive import quote_passages
 from backend.app.services.inert_markdown import make_inert
+from backend.app.services.outcomes import NOT_IN_THE_BOOK, says_not_in_the_book
 from backend.app.services.passages import Passage
 from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
@@ -41,7 +42,6 @@ from backend.app.services.selection import trim_selection
 from backend.app.services.unanswered import UnansweredLog
 from backend.app.utils.config import Settings
 
-NOT_IN_THE_BOOK = "I don't have this information in the book."
 NOT_SAVED = "Could not save chat history."
 CUT_SHORT = "The answer was too long and ends early."
 
@@ -195,7 +195,14 @@ class AnswerService:
 
 def _question_block(prepared: _Prepared) -> str:
     origin: Literal["book", "reader"] = "book" if prepared.findings.is_marked else "reader"
-    return question_block(prepared.asked.question, prepared.understood.search.selection, origin=origin)
+    understood = prepared.understood
+    return question_block(
+        understood.question,
+        understood.search.selection,
+        origin=origin,
+        thread=understood.thread,
+        language=understood.language,
+    )
 
 
 def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
@@ -204,7 +211,7 @@ def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
     cut_short = reply.stop_reason == "max_tokens"
     if reply.stop_reason == "refusal":
         return _Verdict(None, reason="refused")
-    if _says_not_in_the_book(reply.text):
+    if says_not_in_the_book(reply.text):
         return _Verdict(None, reason="model")
     checked = check_answer(reply, passages, cut_short=cut_short)
     dropped = checked.dropped if checked else sum(len(block.citations) for block in reply.blocks)
@@ -215,8 +222,3 @@ def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
         return _Verdict(None, reason="citations")
     shown = make_inert(checked.text, (passage.text for passage in passages))
     return _Verdict(replace(checked, text=shown), CUT_SHORT if cut_short else None)
-
-
-def _says_not_in_the_book(text: str) -> bool:
-    said = text.replace("’", "'").strip(" \n\"'*_>").casefold()
-    return said.startswith(NOT_IN_THE_BOOK.rstrip(".").casefold())

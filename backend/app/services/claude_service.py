@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 API_URL = "https://api.anthropic.com"
 MAX_ANSWER_TOKENS = 1500  # 3-8 sentences need ~300; the rest is room for adaptive thinking at low effort
+MAX_REWRITE_TOKENS = 200  # one line of at most 40 words
+MAX_REWRITE_TOKENS_THINKING = 1000
+REWRITE_DEADLINE_S = 4.0  # a part of the time a reader waits; without a rewrite the question is searched as it is
+_THINKING_OFF = {"claude-haiku-5-5": "disabled", "claude-sonnet-5-5": "between_tools"}  # others cannot, or may not
 MAX_RETRIES = 3
 BACKOFF_CAP_S = 8.0
 PERMANENT_RETRY_AFTER_S = 60  # a wrong key or a spend limit does not go away in a moment
@@ -141,6 +145,19 @@ class ClaudeService:
         request = answer_request(self._model, question, passages, reader_key)
         return await self._complete(Call("answer", request, self._patience, listener))
 
+    @property
+    def model(self) -> str:
+        return self._model
+
+    async def rewrite(self, block: str) -> str:
+        """Ask for the search question behind `block`, a tagged text block of the reader's words.
+
+        The reply's text as it is, empty when it was cut or refused. Raises AIServiceBusy, after 4 s at the latest.
+        """
+        patience = replace(self._patience, deadline_s=min(REWRITE_DEADLINE_S, self._patience.deadline_s))
+        reply = await self._complete(Call("rewrite", rewrite_request(self._model, block), patience))
+        return reply.text if reply.stop_reason == "end_turn" else ""
+
     async def _complete(self, call: Call) -> ClaudeReply:
         """The library's timeout is per read: only this one ends a reply that drips byte by byte."""
         try:
@@ -244,6 +261,19 @@ def answer_request(model: str, question: str, passages: Sequence[Passage], reade
     if reader_key is not None:
         request["metadata"] = {"user_id": opaque_id(reader_key)}
     return request
+
+
+def rewrite_request(model: str, block: str) -> dict[str, Any]:
+    """The body of one rewrite: fixed instructions, then the reader's words; no thinking where that can be chosen."""
+    off = next((kind for prefix, kind in _THINKING_OFF.items() if model.startswith(prefix)), None)
+    request: dict[str, Any] = {
+        "model": model,
+        "max_tokens": MAX_REWRITE_TOKENS if off else MAX_REWRITE_TOKENS_THINKING,
+        "output_config": {"effort": "low"},
+        "system": [{"type": "text", "text": load_prompt("rewrite").text}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": block}]}],
+    }
+    return request | ({"thinking": {"type": off}} if off else {})
 
 
 def opaque_id(reader_key: str) -> str:

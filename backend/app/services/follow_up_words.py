@@ -70,7 +70,7 @@ ASKING = frozenset(_ASKING.split())
 _AROUND_A_LANGUAGE = """
     it that this the me same thing answer now ok okay yes and but i want need ka ki ke ko mujhe mujhay isko isay ise
     iska ye yeh wohi wahi ab aur bhi ap aap hai chahiye of your last previous above what about how instead language
-    only
+    only no nahi nahin
     lekin magar han haan ji whole all اس اسے کا کی کے کو یہ یہی وہی مجھے اب اور بھی آپ ہے چاہیے لیکن ہاں جی میں"""
 AROUND_A_LANGUAGE = ASKING | frozenset(_AROUND_A_LANGUAGE.split())
 """What else may stand around the name of a language that is all a reader asks for."""
