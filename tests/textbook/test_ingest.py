@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.app.errors import BookError, BookNotIngested
+from backend.app.language import load_vocabulary
 from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, ChapterSummary
 from backend.app.services.db_service import DBService
 from backend.app.services.embedding_service import EmbeddingService
@@ -170,6 +171,9 @@ async def test_a_book_becomes_searchable(book: Book, embedder: EmbeddingService,
     assert all(asked.right for asked in report.asked_back)
     assert await ask(index, embedder, "What is a topic?") == "/docs/nodes#topics"
     assert set(store.stored) == {"nodes", "motion"}
+    words = load_vocabulary((await index.manifest()).vocabulary)
+    assert "kinematics" in words
+    assert "oyster" not in words
 
 
 async def test_an_unchanged_book_embeds_and_writes_nothing(
@@ -192,7 +196,7 @@ class ReadOnly:
         self._index = index
 
     def __getattr__(self, name: str) -> Any:
-        assert name not in {"create", "add", "activate"}
+        assert name not in {"create", "add", "write_manifest", "activate"}
         return getattr(self._index, name)
 
 

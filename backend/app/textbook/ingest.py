@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.app.errors import BookError
+from backend.app.language import vocabulary_of
 from backend.app.models.domain import (
     MANIFEST_FORMAT,
     Chapter,
@@ -154,7 +155,8 @@ async def ingest(
         version = plan.versions[active == plan.versions[0]]
         vectors = {} if replace else await index.stored_vectors(embedder.fingerprint)
         embedded = await _build(plan.chunks, version, vectors, (embedder, index), progress)
-        await index.write_manifest(version, Manifest())
+        vocabulary = vocabulary_of(chunk.embedding_text for chunk in plan.chunks)
+        await index.write_manifest(version, Manifest(vocabulary=vocabulary))
         changes = await chapters_store.replace_chapters(book.chapters)
         await index.activate(version)
     answers = await _ask_back(plan.chunks, embedder, index)
