@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from backend.app.errors import BadRequest, ConfigurationError
+from backend.app.models.domain import UserId
 from backend.app.services.db_pool import DatabasePool
 from backend.app.services.db_service import open_db
 from backend.app.services.migrations import apply_next_step
@@ -102,6 +104,44 @@ async def test_a_step_that_fails_leaves_nothing_of_itself(database_url: str):
     assert _catalog(database_url) == before
 
 
+async def test_turns_of_before_get_their_threads_and_outcomes(empty_database_url: str):
+    pool = DatabasePool(empty_database_url, threads=1)
+    await pool.transaction(lambda cursor: apply_next_step(cursor, load_steps()[:1]))
+    with statements(empty_database_url) as cursor:
+        cursor.execute("INSERT INTO users (email, password_hash) VALUES ('a', 'h'), ('b', 'h')")
+        cursor.execute(
+            """INSERT INTO chat_history (user_id, conversation_id, question, answer, mode, created_at, sources) VALUES
+            (1, '00000000-0000-0000-0000-000000000001', E'  What\n is  a node?', 'a', 'claude', '2026-01-01Z',
+             '[{"chapter_id": "c", "section": "s", "similarity": 0.5, "title": "t", "url": "u", "quote": "q"}]'),
+            (1, '00000000-0000-0000-0000-000000000001', 'And rice?', 'a', 'refused', '2026-01-02Z', '[]'),
+            (1, '00000000-0000-0000-0000-000000000002', repeat('x', 2000), 'a', 'extractive', '2026-01-03Z', '[]'),
+            (2, '00000000-0000-0000-0000-000000000003', E'\x1c', 'a', 'claude', '2026-01-04Z', '[]')"""
+        )
+    db = open_db(empty_database_url)
+    await db.migrate()
+    newest, oldest = await db.list_conversations(UserId(1), 10, None)
+    assert (newest.title, newest.turns) == ("x" * 80, 1)
+    assert (oldest.title, oldest.turns, oldest.updated_at - oldest.created_at) == ("What is a node?", 2, timedelta(1))
+    turns = await db.list_turns(UserId(1), 10)
+    assert [turn.outcome for turn in turns] == ["answered", "not_in_book", "answered"]
+    assert turns[2].sources[0].quote == "q"
+    assert len(await db.list_conversations(UserId(2), 10, None)) == 1
+    await db.close()
+    await pool.close()
+
+
+async def test_the_release_before_conversations_still_continues_a_thread(database_url: str):
+    """While a deployment runs both side by side."""
+    with statements(database_url) as cursor:
+        cursor.execute("INSERT INTO users (email, password_hash) VALUES ('a', 'h')")
+        cursor.execute("INSERT INTO conversations (user_id, id, title) SELECT id, gen_random_uuid(), 't' FROM users")
+        cursor.execute(
+            "INSERT INTO chat_history (user_id, conversation_id, question, answer, sources, mode)"
+            " SELECT user_id, id, 'q', 'a', '[]', 'refused' FROM conversations RETURNING outcome"
+        )
+        assert cursor.fetchall() == [("not_in_book",)]
+
+
 async def test_a_database_of_a_newer_release_still_serves_this_one(fresh_database_url: str):
     with statements(fresh_database_url) as cursor:
         cursor.execute("INSERT INTO schema_migrations (number, name, sha256) VALUES (9999, '9999_future', 'x')")
@@ -121,6 +161,18 @@ def test_step_numbers_count_up_without_a_gap():
         "INSERT INTO users (email, password_hash, hardware) VALUES ('a', 'h', 'toaster')",
         "INSERT INTO users (email, password_hash) VALUES ('a', 'h'), ('A', 'h')",
         "INSERT INTO user_progress (user_id, chapter_id) VALUES (404, 'c')",
+        "INSERT INTO conversations (user_id, id, title) VALUES (404, gen_random_uuid(), 't')",
+        "WITH reader AS (INSERT INTO users (email, password_hash) VALUES ('a', 'h') RETURNING id)"
+        " INSERT INTO chat_history (user_id, conversation_id, question, answer, mode)"
+        " SELECT id, gen_random_uuid(), 'q', 'a', 'claude' FROM reader",
+        "WITH reader AS (INSERT INTO users (email, password_hash) VALUES ('a', 'h') RETURNING id), thread AS ("
+        " INSERT INTO conversations (user_id, id, title) SELECT id, gen_random_uuid(), 't' FROM reader RETURNING *)"
+        " INSERT INTO chat_history (user_id, conversation_id, question, answer, mode, is_partial)"
+        " SELECT user_id, id, 'q', 'a', 'refused', true FROM thread",
+        "INSERT INTO unanswered_questions (question, language, outcome, reason)"
+        " VALUES ('q', 'en', 'answered', 'gate')",
+        "INSERT INTO unanswered_questions (question, language, outcome, reason)"
+        " VALUES ('q', 'en', 'partial', 'mood')",
         "INSERT INTO translations_cache (chapter_id, content_hash, prompt_hash, model, translated_content,"
         " stop_reason) VALUES ('c', 'h', 'p', 'm', 't', 'max_tokens')",
         "INSERT INTO personalized_content_cache (chapter_id, content_hash, prompt_hash, model, user_level, hardware,"
