@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,6 +120,9 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all that was measured, and a plot.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="An earlier --json file: exit 1 when a figure fell.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many, always the same ones.")] = None,
+    rewrite: Annotated[bool, typer.Option("--rewrite", help="Let Claude rewrite questions as for readers.")] = False,
+    answers: Annotated[bool, typer.Option("--answers", help="Let Claude answer them too. Costs money.")] = False,
+    max_usd: Annotated[float, typer.Option(min=0, help="Stop before Claude costs more.")] = 1.0,
 ) -> None:
     """Measure how well questions are found in a book; the site's own index and database are not touched."""
     if docs and corpus:
@@ -128,7 +132,16 @@ def evaluate(
     settings = _start()
     from backend.app.evaluation import command
 
-    request = command.Request(tuple(questions or ()), docs, corpus, json_file, baseline, limit)
+    request = command.Request(
+        questions=tuple(questions or ()),
+        docs=docs,
+        corpus=corpus,
+        json_file=json_file,
+        baseline=baseline,
+        limit=limit,
+        model="answers" if answers else "rewrite" if rewrite else "none",
+        max_usd=Decimal(str(max_usd)),
+    )
     if not asyncio.run(command.evaluate(settings, request)):
         raise typer.Exit(1)
 

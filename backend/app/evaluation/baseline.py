@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.app.evaluation.figures import Group, summarise
-from backend.app.evaluation.measure import Observed
+from backend.app.evaluation.observed import Observed
 from backend.app.evaluation.report import read_observed
 
 TOLERATED_POINTS = 2.0
-BETTER_HIGH = ("recall_in_context", "recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10")
+BETTER_HIGH = (
+    *("recall_in_context", "recall_at_1", "recall_at_5", "recall_at_10", "mrr_at_10"),
+    *("grounded", "refusal_recall", "refusal_precision", "true_citations", "keywords"),
+)
 BETTER_LOW = ("wrong_refusals", "off_topic_passes")
 """Near-domain questions should reach the model, which refuses them: their share through the gate is no quality."""
 

@@ -3,19 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
+from rich.console import Console
+
+from backend.app.errors import EvaluationError
 from backend.app.evaluation import plot, report, table
+from backend.app.evaluation.answers import answer_all
 from backend.app.evaluation.baseline import compare
 from backend.app.evaluation.figures import summarise
 from backend.app.evaluation.library import open_library, read_corpus, read_docs, require_pages
 from backend.app.evaluation.measure import Measurement
+from backend.app.evaluation.observed import Observed
 from backend.app.evaluation.progress import shown
 from backend.app.evaluation.question_file import read_questions
 from backend.app.evaluation.questions import QuestionSet
-from backend.app.evaluation.report import Report
+from backend.app.evaluation.report import ModelUse, Report, UseOfModel
+from backend.app.evaluation.spending import CONCURRENT, WatchedClaude, open_account
 from backend.app.lifespan import SAMPLE_BOOK, answering
+from backend.app.services.answer_service import AnswerService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.textbook.docusaurus import Book
 from backend.app.utils.config import Settings
@@ -36,30 +44,22 @@ class Request:
     json_file: Path | None = None
     baseline: Path | None = None
     limit: int | None = None
+    model: UseOfModel = "none"
+    max_usd: Decimal = Decimal(1)
 
 
 async def evaluate(settings: Settings, request: Request) -> bool:
     """Measures, shows and writes; whether no figure fell below the baseline.
 
-    Raises EvaluationError for files that cannot be used, BookError for a book that cannot.
+    Raises EvaluationError for files that cannot be used, BookError for a book that cannot, ConfigurationError when a
+    model is asked for without a key.
     """
     earlier = report.read_results(request.baseline) if request.baseline else None
     measured = await measure(settings, request)
     console = table.open_console()
-    table.show_retrieval(measured.groups, console)
-    if measured.unreachable:
-        console.print("No passage holds the gold of these questions, so they cannot be found:")
-        console.print(table.listed(measured.unreachable), markup=False)
+    table.show(measured, console)
     if request.json_file:
-        report.write(request.json_file, measured, settings)
-        picture = request.json_file.with_suffix(".png")
-        title = f"{len(measured.observed)} questions of {measured.asked.name}"
-        drawn = plot.draw(picture, title, measured.observed, measured.groups, settings.retrieval_threshold)
-        console.print(
-            f"Written: {request.json_file}{f' and {picture}' if drawn else ''}", markup=False, soft_wrap=True
-        )
-        if not drawn:
-            console.print(plot.HINT)
+        _write(measured, settings, request.json_file, console)
     if earlier is None:
         return True
     comparison = compare(measured.observed, earlier)
@@ -68,15 +68,37 @@ async def evaluate(settings: Settings, request: Request) -> bool:
 
 
 async def measure(settings: Settings, request: Request) -> Report:
-    """The retrieval part. Raises as `evaluate`."""
+    """Reads, indexes and asks. Raises as `evaluate`."""
     asked, book = await _read(settings, request)
-    with shown("Indexing") as indexing, shown("Asking") as asking:
+    with shown("Indexing") as indexing:
         opened = open_library(settings, book, whole_pages=request.corpus is not None, progress=indexing)
-        async with opened as library, _no_database() as db:
-            measurement = Measurement(library, answering(settings, library.embedder, library.index, None, db))
+        async with opened as library, _no_database() as db, _open_claude(settings, request) as claude:
+            stores = (settings, library.embedder, library.index)
+            free = answering(*stores, None, db)
+            measurement = Measurement(library, answering(*stores, claude, db) if claude else free, free)
             unreachable = await measurement.unreachable(asked.questions)
-            observed = await measurement.run(asked.questions, asking)
-    return Report(asked, library, observed, summarise(observed), unreachable)
+            with shown("Finding") as finding:
+                found = await measurement.run(asked.questions, finding, concurrent=CONCURRENT if claude else 1)
+            if claude and request.model == "answers":
+                found = await _answered(answering(*stores, claude, db).answers, found)
+    used = ModelUse(settings.claude_model, request.model, claude.account.spent_microusd) if claude else None
+    return Report(asked, library, found, summarise(found), unreachable, used)
+
+
+async def _answered(answers: AnswerService, found: list[Observed]) -> list[Observed]:
+    with shown("Answering") as progress:
+        given = await answer_all(answers, [seen.question for seen in found], progress)
+    return [replace(seen, answer=answer) for seen, answer in zip(found, given, strict=True)]
+
+
+def _write(measured: Report, settings: Settings, path: Path, console: Console) -> None:
+    report.write(path, measured, settings)
+    picture = path.with_suffix(".png")
+    title = f"{len(measured.observed)} questions of {measured.asked.name}"
+    drawn = plot.draw(picture, title, measured.observed, measured.groups, settings.retrieval_threshold)
+    console.print(f"Written: {path}{f' and {picture}' if drawn else ''}", markup=False, soft_wrap=True)
+    if not drawn:
+        console.print(plot.HINT)
 
 
 async def _read(settings: Settings, request: Request) -> tuple[QuestionSet, Book]:
@@ -87,6 +109,22 @@ async def _read(settings: Settings, request: Request) -> tuple[QuestionSet, Book
         book = await read_docs(settings, request.docs or SAMPLE_BOOK)
     require_pages(asked.pages(), book)
     return asked, book
+
+
+@asynccontextmanager
+async def _open_claude(settings: Settings, request: Request) -> AsyncGenerator[WatchedClaude | None]:
+    """None unless a model is asked for: nothing is ever spent unasked."""
+    if request.model == "none":
+        yield None
+        return
+    claude = WatchedClaude(settings, open_account(settings, request.max_usd))
+    try:
+        refused = await claude.check()
+        if refused:
+            raise EvaluationError("The Claude API refuses or does not answer. What to fix: python -m backend doctor")
+        yield claude
+    finally:
+        await claude.close()
 
 
 @asynccontextmanager

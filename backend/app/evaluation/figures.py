@@ -6,28 +6,73 @@ Groups: everything in one view, each kind, each language, and each kind in each 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from backend.app.evaluation.measure import DEPTHS, Observed
-from backend.app.evaluation.questions import View, is_near_domain, is_off_topic, views
+from backend.app.evaluation.observed import DEPTHS, Answered, Observed
+from backend.app.evaluation.questions import Question, View, is_near_domain, is_off_topic, views
 from backend.app.evaluation.statistics import Figure, figure, percentile
 
-Select = Callable[[Observed], float | None]
+Select = Callable[[Observed], Sequence[float]]
+"""The values that one question adds to a figure; none where it has no part in it."""
+
+
+def _one(value: float | None) -> Sequence[float]:
+    return () if value is None else (value,)
 
 
 def _recall(depth: int) -> Select:
     at = DEPTHS.index(depth)
-    return lambda seen: seen.recall[at] if seen.recall else None
+    return lambda seen: (seen.recall[at],) if seen.recall else ()
 
 
 RETRIEVAL: dict[str, Select] = {
-    "recall_in_context": lambda seen: seen.in_context,
+    "recall_in_context": lambda seen: _one(seen.in_context),
     **{f"recall_at_{depth}": _recall(depth) for depth in DEPTHS},
-    "mrr_at_10": lambda seen: seen.reciprocal_rank,
-    "wrong_refusals": lambda seen: float(not seen.passed_gate) if seen.question.answerable else None,
-    "near_domain_passes": lambda seen: float(seen.passed_gate) if is_near_domain(seen.question) else None,
-    "off_topic_passes": lambda seen: float(seen.passed_gate) if is_off_topic(seen.question) else None,
-    "passed_gate": lambda seen: float(seen.passed_gate),
+    "mrr_at_10": lambda seen: _one(seen.reciprocal_rank),
+    "wrong_refusals": lambda seen: (float(not seen.passed_gate),) if seen.question.answerable else (),
+    "near_domain_passes": lambda seen: (float(seen.passed_gate),) if is_near_domain(seen.question) else (),
+    "off_topic_passes": lambda seen: (float(seen.passed_gate),) if is_off_topic(seen.question) else (),
+    "passed_gate": lambda seen: (float(seen.passed_gate),),
 }
-"""Name of a figure -> its value for one question, None where it has none."""
+
+
+def _given(seen: Observed) -> Answered | None:
+    """The answer, when one came: that the model could not be asked says nothing about the others."""
+    return seen.answer if seen.answer and seen.answer.outcome != "failed" else None
+
+
+def _answer_figure(select: Callable[[Question, Answered], float | None]) -> Select:
+    return lambda seen: _one(select(seen.question, given)) if (given := _given(seen)) else ()
+
+
+def _citations(seen: Observed) -> Sequence[float]:
+    given = _given(seen)
+    return [1.0] * given.true_citations + [0.0] * (given.citations - given.true_citations) if given else ()
+
+
+def _is_grounded(given: Answered) -> bool:
+    return given.outcome in ("answered", "partial")
+
+
+def _grounded(asked: Question, given: Answered) -> float | None:
+    return float(_is_grounded(given)) if asked.answerable else None
+
+
+def _refused_rightly(asked: Question, given: Answered) -> float | None:
+    return None if asked.answerable else float(not _is_grounded(given))
+
+
+def _refusal_is_right(asked: Question, given: Answered) -> float | None:
+    return None if _is_grounded(given) else float(not asked.answerable)
+
+
+ANSWERS: dict[str, Select] = {
+    "grounded": _answer_figure(_grounded),
+    "refusal_recall": _answer_figure(_refused_rightly),
+    "refusal_precision": _answer_figure(_refusal_is_right),
+    "partial": _answer_figure(lambda _, given: float(given.outcome == "partial") if _is_grounded(given) else None),
+    "true_citations": _citations,
+    "keywords": _answer_figure(lambda _, given: given.keywords),
+}
+"""The same for answers of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +114,7 @@ def _groups(observed: Sequence[Observed]) -> Iterator[Group]:
 
 
 def _group(observed: Sequence[Observed], view: View, kind: str | None, lang: str | None) -> Group:
-    found = {name: figure(_values(observed, select)) for name, select in RETRIEVAL.items()}
+    found = {name: figure(_values(observed, select)) for name, select in (RETRIEVAL | ANSWERS).items()}
     latencies = [seen.latency_ms for seen in observed]
     return Group(
         view=view,
@@ -83,4 +128,4 @@ def _group(observed: Sequence[Observed], view: View, kind: str | None, lang: str
 
 
 def _values(observed: Sequence[Observed], select: Select) -> list[float]:
-    return [value for seen in observed if (value := select(seen)) is not None]
+    return [value for seen in observed for value in select(seen)]

@@ -5,34 +5,20 @@ Knows the order `AnswerService` does things in; must not know how figures are su
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backend.app.evaluation.library import Library
+from backend.app.evaluation.observed import DEPTHS, Observed
 from backend.app.evaluation.questions import Gold, GoldMode, Question
+from backend.app.evaluation.threads import begin_thread
+from backend.app.evaluation.workers import side_by_side
 from backend.app.lifespan import Answering
-from backend.app.models.domain import ChapterId, Chunk, PastTurn, ScoredChunk
-from backend.app.services.answer_service import Asked
+from backend.app.models.domain import ChapterId, Chunk, ScoredChunk
 from backend.app.services.passages import Passage
 from backend.app.services.retriever import Findings
 from backend.app.services.selection import trim_selection
 
-DEPTHS = (1, 5, 10)
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What one question found. `recall` by depth, `reciprocal_rank` and `in_context` are 0 to 1, and None for a
-    question without an answer; `best_cosine` is 0 when nothing was found; `found`: the first hits as links."""
-
-    question: Question
-    passed_gate: bool
-    recall: tuple[float, ...] | None
-    reciprocal_rank: float | None
-    in_context: float | None
-    best_cosine: float
-    latency_ms: float
-    found: tuple[str, ...]
 
 
 class GoldFinder:
@@ -60,21 +46,22 @@ class GoldFinder:
 
 
 class Measurement:
-    """Asks questions over one library. `answering` is what a site would answer with."""
+    """Asks questions over one library. `answering` is what a site would answer with; threads that questions continue
+    are begun with `without_model`, so that they cost nothing."""
 
-    def __init__(self, library: Library, answering: Answering) -> None:
+    def __init__(self, library: Library, answering: Answering, without_model: Answering) -> None:
         self._library = library
         self._answering = answering
+        self._threads = without_model.answers
         self._golds = GoldFinder(library)
 
-    async def run(self, questions: Sequence[Question], progress: Progress | None = None) -> list[Observed]:
-        """One after the other, so that the latency of one is not that of its neighbours."""
-        observed: list[Observed] = []
-        for question in questions:
-            observed.append(await self._observe(question))
-            if progress:
-                progress(len(observed), len(questions))
-        return observed
+    async def run(
+        self, questions: Sequence[Question], progress: Progress | None = None, *, concurrent: int = 1
+    ) -> list[Observed]:
+        """One after the other by default, so that the latency of one is not that of its neighbours. Ends early when
+        the model's money is used up."""
+        observed = await side_by_side(questions, self._observe, concurrent, progress)
+        return [seen for seen in observed if seen]
 
     async def unreachable(self, questions: Sequence[Question]) -> list[str]:
         """Ids of questions that no search could answer, because no passage holds their gold: a mistake of the set,
@@ -87,9 +74,9 @@ class Measurement:
         return list(dict.fromkeys(lost))
 
     async def _observe(self, question: Question) -> Observed:
-        turns = await self._answered(question.turns)
+        thread = await begin_thread(self._threads, question.turns)
         started = time.perf_counter()
-        findings = await self._find(question, turns)
+        findings = await self._find(question, thread)
         latency_ms = (time.perf_counter() - started) * 1000
         bare = Observed(
             question=question,
@@ -103,22 +90,12 @@ class Measurement:
         )
         return await self._judge(bare, findings) if question.answerable else bare
 
-    async def _find(self, question: Question, turns: Sequence[PastTurn]) -> Findings:
+    async def _find(self, question: Question, thread: str | None) -> Findings:
+        """The steps of `AnswerService` before the model is asked."""
+        conversation = await self._threads.conversations.open(thread, None)
         selection = trim_selection(question.selected_text or None)
-        understood = await self._answering.rewriter.understand(question.text, selection, turns)
+        understood = await self._answering.rewriter.understand(question.text, selection, conversation.turns)
         return await self._answering.retriever.find(understood.search)
-
-    async def _answered(self, turns: Sequence[PastTurn]) -> tuple[PastTurn, ...]:
-        """The thread as readers have it: answers that the file does not give are the product's own."""
-        if all(turn.answer for turn in turns):
-            return tuple(turns)
-        done: list[PastTurn] = []
-        conversation: str | None = None
-        for turn in turns:
-            answer = await self._answering.answers.ask(Asked(turn.question, conversation_id=conversation))
-            conversation = str(answer.conversation_id)
-            done.append(replace(turn, answer=answer.text, sources=answer.sources))
-        return tuple(done)
 
     async def _judge(self, observed: Observed, findings: Findings) -> Observed:
         question = observed.question

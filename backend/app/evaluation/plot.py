@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.app.errors import EvaluationError
 from backend.app.evaluation.figures import Group
-from backend.app.evaluation.measure import Observed
+from backend.app.evaluation.observed import Observed
 from backend.app.evaluation.questions import is_near_domain, is_off_topic
 
 HINT = "For a plot beside the report: pip install matplotlib"

@@ -5,17 +5,18 @@ The schema is in contracts/question-sets.md; a change that old files do not surv
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from backend.app.errors import EvaluationError
 from backend.app.evaluation.figures import Group
 from backend.app.evaluation.library import Library
-from backend.app.evaluation.measure import Observed
+from backend.app.evaluation.observed import Answered, Observed
 from backend.app.evaluation.question_file import read_text
 from backend.app.evaluation.questions import Question, QuestionSet
 from backend.app.evaluation.statistics import Figure
+from backend.app.services.claude_prices import price_table
 from backend.app.services.passages import MAX_PASSAGE_TOKENS
 from backend.app.utils.config import Settings
 from backend.app.version import NAME, VERSION
@@ -23,15 +24,37 @@ from backend.app.version import NAME, VERSION
 SCHEMA = 1
 
 
+UseOfModel = Literal["none", "rewrite", "answers"]
+"""rewrite: the model only turns questions into search questions; answers: it answers them too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What the model was used for and what that cost in all."""
+
+    model: str
+    used_for: UseOfModel
+    cost_microusd: int
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run. `unreachable`: ids of questions whose gold no passage holds, so that they cannot be found."""
+    """One run. `unreachable`: ids of questions whose gold no passage holds, so that they cannot be found. `observed`
+    has fewer questions than `asked` when the money was used up."""
 
     asked: QuestionSet
     library: Library
     observed: Sequence[Observed]
     groups: Sequence[Group]
     unreachable: Sequence[str]
+    model_use: ModelUse | None = None
+
+    @property
+    def unasked(self) -> int:
+        """Questions that the money did not reach; of answers, when answers were wanted."""
+        wants_answers = self.model_use is not None and self.model_use.used_for == "answers"
+        done = [seen for seen in self.observed if seen.answer or not wants_answers]
+        return len(self.asked.questions) - len(done)
 
 
 def write(path: Path, report: Report, settings: Settings) -> None:
@@ -51,6 +74,7 @@ def as_json(report: Report, settings: Settings) -> str:
         "questions": {"file": report.asked.name, "sha256": report.asked.sha256, "asked": len(report.observed)},
         "book": _book(report.library),
         "settings": _settings(settings),
+        "model": _model(report),
         "unreachable": list(report.unreachable),
     }
     lines = [f'"{name}": {_line(value)}' for name, value in head.items()]
@@ -87,6 +111,7 @@ def read_observed(question: Question, result: Mapping[str, Any]) -> Observed | N
             best_cosine=result["best_cosine"],
             latency_ms=result["latency_ms"],
             found=tuple(result["found"]),
+            answer=Answered(**result["answer"]) if result.get("answer") else None,
         )
     except (KeyError, TypeError):
         return None
@@ -110,6 +135,17 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "retrieval_threshold": settings.retrieval_threshold,
         "context_tokens": MAX_PASSAGE_TOKENS,
     }
+
+
+def _model(report: Report) -> dict[str, Any] | None:
+    used = report.model_use
+    if used is None:
+        return None
+    return {**asdict(used), "prices_of": price_table().checked_on, "unasked": report.unasked}
+
+
+def _answer(answer: Answered) -> dict[str, Any]:
+    return {**asdict(answer), "keywords": _rounded(answer.keywords), "seconds": round(answer.seconds, 3)}
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -143,7 +179,7 @@ def _result(seen: Observed) -> dict[str, Any]:
         "best_cosine": round(seen.best_cosine, 4),
         "latency_ms": round(seen.latency_ms, 1),
         "found": list(seen.found),
-    }
+    } | ({"answer": _answer(seen.answer)} if seen.answer else {})
 
 
 def _rounded(value: float | None) -> float | None:

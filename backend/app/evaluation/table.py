@@ -7,8 +7,10 @@ from rich.table import Table
 
 from backend.app.evaluation.baseline import TOLERATED_POINTS, Comparison
 from backend.app.evaluation.figures import Group
-from backend.app.evaluation.measure import Observed
+from backend.app.evaluation.observed import Observed
+from backend.app.evaluation.report import ModelUse, Report
 from backend.app.evaluation.statistics import Figure
+from backend.app.services.claude_prices import MICROUSD, price_table
 
 _RETRIEVAL = {
     "recall_in_context": "in context",
@@ -17,6 +19,14 @@ _RETRIEVAL = {
     "recall_at_10": "@10",
     "mrr_at_10": "MRR@10",
     "passed_gate": "passed gate",
+}
+_ANSWERS = {
+    "grounded": "grounded",
+    "refusal_recall": "refusal recall",
+    "refusal_precision": "precision",
+    "partial": "partial",
+    "true_citations": "true citations",
+    "keywords": "keywords",
 }
 _VIEWS = {"alone": "Asked alone", "thread": "Asked in its conversation", "standalone": "Rewritten to stand alone"}
 _GATE = {
@@ -34,19 +44,41 @@ def open_console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH, highlight=False)
 
 
-def show_retrieval(groups: Sequence[Group], console: Console) -> None:
-    """One table for each view: means in % with the 95 % interval below."""
-    for view in dict.fromkeys(group.view for group in groups):
-        inside = [group for group in groups if group.view == view]
+def show(report: Report, console: Console) -> None:
+    """One table for each view, one more for its answers: means in % with the 95 % interval below."""
+    for view in dict.fromkeys(group.view for group in report.groups):
+        inside = [group for group in report.groups if group.view == view]
         console.print(_table(_VIEWS[view], inside, _RETRIEVAL))
-        everything = inside[0]
-        for name, meaning in _GATE.items():
-            if name in everything.figures:
-                console.print(f"  {_counted(everything.figures[name])} {meaning}")
+        _tell_gate(inside[0], console)
+        if any(name in inside[0].figures for name in _ANSWERS):
+            console.print(_table(f"{_VIEWS[view]}: answers", inside, _ANSWERS))
+    if report.model_use:
+        _tell_cost(report, report.model_use, console)
+    if report.unreachable:
+        console.print("No passage holds the gold of these questions, so they cannot be found:")
+        console.print(listed(report.unreachable), markup=False)
+
+
+def _tell_gate(everything: Group, console: Console) -> None:
+    for name, meaning in _GATE.items():
+        if name in everything.figures:
+            console.print(f"  {_counted(everything.figures[name])} {meaning}")
+    console.print(
+        f"  understanding and finding takes {everything.latency_ms_p50:.0f} ms (median), "
+        f"{everything.latency_ms_p95:.0f} ms (95th percentile)\n"
+    )
+
+
+def _tell_cost(report: Report, used: ModelUse, console: Console) -> None:
+    dollars = used.cost_microusd / MICROUSD
+    console.print(f"{used.model} cost ${dollars:.4f} (prices of {price_table().checked_on}).")
+    failed = sum(seen.answer is not None and seen.answer.outcome == "failed" for seen in report.observed)
+    if failed:
         console.print(
-            f"  understanding and finding takes {everything.latency_ms_p50:.0f} ms (median), "
-            f"{everything.latency_ms_p95:.0f} ms (95th percentile)\n"
+            f"{failed} questions got no answer because Claude failed; they are in no figure of the answers."
         )
+    if report.unasked:
+        console.print(f"{report.unasked} questions were not asked: --max-usd was reached.")
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
