@@ -72,7 +72,7 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """`reason`: why the book does not answer, or not all of it."""
+    """`reason`: why the book does not answer; a part that is left open is named by the model."""
 
     checked: CheckedAnswer | None
     warning: str | None = None
@@ -164,15 +164,16 @@ class AnswerService:
         )
 
     def _record_unanswered(self, prepared: _Prepared, verdict: _Verdict) -> None:
-        if self._unanswered is None or verdict.reason is None:
+        if self._unanswered is None or verdict.outcome == "answered":
             return
-        hits, nearest = prepared.findings.hits, prepared.findings.nearest
+        understood, hits, nearest = prepared.understood, prepared.findings.hits, prepared.findings.nearest
+        rewritten = understood.search.forms[:1] if understood.thread else ()
         self._unanswered.record(
             UnansweredQuestion(
-                question=prepared.understood.question,
-                language=prepared.understood.language,
+                question=rewritten[0] if rewritten else understood.question,
+                language=understood.language,
                 outcome=verdict.outcome,
-                reason=verdict.reason,
+                reason=verdict.reason or "model",
                 best_score=hits[0].score if hits else None,
                 nearest=nearest[0] if nearest else None,
             )
