@@ -121,7 +121,10 @@ def _group(observed: Sequence[Observed], view: View, kind: str | None, lang: str
         kind=kind,
         lang=lang,
         count=len(observed),
-        figures={name: value for name, value in found.items() if value},
+        # of one kind either every refusal is right or none is
+        figures={
+            name: value for name, value in found.items() if value and not (kind and name == "refusal_precision")
+        },
         latency_ms_p50=percentile(latencies, 0.5),
         latency_ms_p95=percentile(latencies, 0.95),
     )

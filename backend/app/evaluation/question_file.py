@@ -13,6 +13,7 @@ from backend.app.errors import EvaluationError
 from backend.app.evaluation.questions import Gold, GoldMode, Question, QuestionSet, View
 from backend.app.models.domain import PastTurn
 
+_ANSWERABLE = "answerable"
 _UNANSWERABLE = ("unanswerable", "off_topic")
 _FOLLOW_UP = "follow_up"
 Record = Mapping[str, Any]
@@ -90,9 +91,10 @@ def _questions(record: Record, record_id: str) -> Iterator[Question]:
 
 
 def _over_docs(record: Record, record_id: str) -> Question:
-    kind = _text(record, "kind", default="answerable")
+    kind = _text(record, "kind", default=_ANSWERABLE)
     gold = _docs_gold(record)
-    answerable = _flag(record, "answerable", default=bool(gold) and not kind.endswith(_UNANSWERABLE))
+    has_answer = kind == _ANSWERABLE or (bool(gold) and not kind.endswith(_UNANSWERABLE))
+    answerable = _flag(record, "answerable", default=has_answer)
     if answerable and not gold:
         raise _Wrong('an answerable question needs "gold": the file and the words of the book that answer it')
     return Question(

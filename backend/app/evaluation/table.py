@@ -22,10 +22,10 @@ _RETRIEVAL = {
 }
 _ANSWERS = {
     "grounded": "grounded",
-    "refusal_recall": "refusal recall",
-    "refusal_precision": "precision",
+    "refusal_recall": "rightly refused",
+    "refusal_precision": "refusals right",
     "partial": "partial",
-    "true_citations": "true citations",
+    "true_citations": "citations true",
     "keywords": "keywords",
 }
 _VIEWS = {"alone": "Asked alone", "thread": "Asked in its conversation", "standalone": "Rewritten to stand alone"}
