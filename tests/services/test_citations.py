@@ -108,13 +108,15 @@ def test_each_passage_is_a_source_once_in_the_order_of_first_citation() -> None:
     assert checked.quotes[0].text == "Topics are many-to-many."
 
 
-def test_removing_half_of_a_code_block_refuses_the_answer() -> None:
+def test_a_code_block_that_leans_on_an_invented_quote_is_left_out_whole() -> None:
     blocks = (
         wire.text("Start it:", cites()),
         wire.text("\n```python\nrclpy.init()\n"),
         wire.text("rclpy.fly()\n```\n", cites(**INVENTED)),
     )
-    assert check_answer(reply(*blocks), PASSAGES) is None
+    checked = check_answer(reply(*blocks, wire.text("\nThen stop.")), PASSAGES, "How do I start and then stop?")
+    assert checked is not None
+    assert checked.text == "Start it:\n\nThen stop."
 
 
 # --- the quote itself

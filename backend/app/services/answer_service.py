@@ -4,9 +4,10 @@ Understand, find, ask, check the citations, remember. Each step has its own modu
 Knows neither HTTP nor SQL.
 """
 
+import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Literal
 
 import structlog
@@ -25,16 +26,22 @@ from backend.app.models.domain import (
     UnansweredQuestion,
     WhyUnanswered,
 )
-from backend.app.services.citations import CheckedAnswer, Quote, check_answer
+from backend.app.services.answer_events import (
+    AnswerEvent,
+    BookSearched,
+    CheckedListener,
+    SourceCited,
+    Tell,
+    TextVerified,
+)
+from backend.app.services.citations import AnswerCheck, CheckedAnswer, Quote, parts_of
 from backend.app.services.claude_reply import ClaudeReply
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.conversations import Conversation, Conversations
 from backend.app.services.db_service import DBService
 from backend.app.services.deep_links import deep_link
 from backend.app.services.extractive import quote_passages
-from backend.app.services.inert_markdown import make_inert
 from backend.app.services.outcomes import NOT_IN_THE_BOOK, says_not_in_the_book
-from backend.app.services.passages import Passage
 from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
 from backend.app.services.retriever import Findings, Retriever
@@ -79,8 +86,14 @@ class _Verdict:
     reason: WhyUnanswered | None = None
 
     @property
+    def text(self) -> str:
+        return self.checked.text if self.checked else NOT_IN_THE_BOOK
+
+    @property
     def outcome(self) -> Outcome:
-        return "answered" if self.checked else "not_in_book"
+        if self.checked is None:
+            return "not_in_book"
+        return "partial" if self.checked.leaves_open else "answered"
 
 
 class AnswerService:
@@ -115,8 +128,27 @@ class AnswerService:
         Raises SearchUnavailable, BookNotIngested, AIServiceBusy. A failing database costs the history, not the
         answer.
         """
-        prepared = await self._prepare(asked, reader)
-        return await self._finish(prepared, await self._judge(prepared, reader), reader)
+        return await self._answer(asked, reader, None)
+
+    async def stream(self, asked: Asked, reader: Reader | None = None) -> AsyncGenerator[AnswerEvent]:
+        """The same steps, told as they are taken; the last event is what `ask` would have returned.
+
+        Raises what `ask` raises: before the first event when a store fails, later when Claude fails. Closed early, it
+        cancels the call to Claude, and nothing is saved.
+        """
+        events = asyncio.Queue[AnswerEvent | None]()
+        # A task of its own: its deadlines must not depend on which task asks for the next event
+        answering = asyncio.create_task(self._answer(asked, reader, events.put_nowait))
+        answering.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while event := await events.get():
+                yield event
+            yield answering.result()
+        finally:
+            if not answering.done():
+                log.info("reader_left")
+                answering.cancel()
+                await asyncio.wait([answering])
 
     async def list_history(self, reader: Reader, limit: int) -> list[ChatTurn]:
         """Newest first."""
@@ -126,6 +158,13 @@ class AnswerService:
         """Returns how many turns there were."""
         return await self._db.delete_turns(reader.user_id)
 
+    async def _answer(self, asked: Asked, reader: Reader | None, tell: Tell | None) -> Answer:
+        prepared = await self._prepare(asked, reader)
+        if tell:
+            tell(BookSearched(len(prepared.findings.passages)))
+        verdict = await self._judge(prepared, reader, tell)
+        return await self._finish(prepared, verdict, reader)
+
     async def _prepare(self, asked: Asked, reader: Reader | None) -> _Prepared:
         started = time.perf_counter()
         conversation = await self.conversations.open(asked.conversation_id, reader)
@@ -134,26 +173,45 @@ class AnswerService:
         findings = await self._retriever.find(understood.search, only_evidence=self._claude is None)
         return _Prepared(started, asked, conversation, understood, findings)
 
-    async def _judge(self, prepared: _Prepared, reader: Reader | None) -> _Verdict:
+    async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> _Verdict:
         passages = prepared.findings.passages
-        if not passages:
-            return _Verdict(None, reason="gate")
-        if self._claude is None:
-            return _Verdict(quote_passages(passages))
+        if passages and self._claude:
+            verdict = await self._ask_claude(self._claude, prepared, reader, tell)
+        else:
+            verdict = _Verdict(quote_passages(passages)) if passages else _Verdict(None, reason="gate")
+        if tell and (verdict.checked is None or self._claude is None):
+            for quote in verdict.checked.quotes if verdict.checked else ():
+                tell(SourceCited(self._source(quote)))
+            tell(TextVerified(verdict.text))
+        return verdict
+
+    async def _ask_claude(
+        self, claude: ClaudeService, prepared: _Prepared, reader: Reader | None, tell: Tell | None
+    ) -> _Verdict:
+        passages, understood = prepared.findings.passages, prepared.understood
         reader_key = str(reader.user_id) if reader else None
-        reply = await self._claude.answer(_question_block(prepared), passages, reader_key=reader_key)
-        return _checked(reply, passages)
+
+        def new_check() -> AnswerCheck:
+            return AnswerCheck(passages, understood.question, understood.language)
+
+        listener = CheckedListener(new_check, self._source, tell) if tell else None
+        reply = await claude.answer(_question_block(prepared), passages, reader_key=reader_key, listener=listener)
+        if listener:
+            return _checked(reply, listener.check, listener)
+        check = new_check()
+        for part in parts_of(reply):
+            check.hear(part)
+        return _checked(reply, check, None)
 
     async def _finish(self, prepared: _Prepared, verdict: _Verdict, reader: Reader | None) -> Answer:
-        text, sources = NOT_IN_THE_BOOK, ()
-        related = tuple(map(self._related, prepared.findings.nearest))
+        sources, related = (), tuple(map(self._related, prepared.findings.nearest))
         if verdict.checked:
-            text, sources, related = verdict.checked.text, tuple(map(self._source, verdict.checked.quotes)), ()
-        turn = PastTurn(prepared.asked.question, text, sources, verdict.outcome)
+            sources, related = tuple(map(self._source, verdict.checked.quotes)), ()
+        turn = PastTurn(prepared.asked.question, verdict.text, sources, verdict.outcome)
         saved = await self.conversations.save(prepared.conversation, turn, self.mode, reader)
         self._record_unanswered(prepared, verdict)
         return Answer(
-            text=text,
+            text=verdict.text,
             sources=sources,
             outcome=verdict.outcome,
             related=related,
@@ -206,20 +264,23 @@ def _question_block(prepared: _Prepared) -> str:
     )
 
 
-def _checked(reply: ClaudeReply, passages: Sequence[Passage]) -> _Verdict:
+def _checked(reply: ClaudeReply, check: AnswerCheck, listener: CheckedListener | None) -> _Verdict:
     """Refusals and the model's own "not in the book" are verdicts; an answer of which nothing cited is complete
     is a failure, because the book may well hold it. Raises AIServiceBusy."""
     cut_short = reply.stop_reason == "max_tokens"
+    if reply.stop_reason == "refusal" and listener and listener.has_told:
+        raise AIServiceBusy  # what was shown cannot be taken back, and is no answer
     if reply.stop_reason == "refusal":
         return _Verdict(None, reason="refused")
     if says_not_in_the_book(reply.text):
         return _Verdict(None, reason="model")
-    checked = check_answer(reply, passages, cut_short=cut_short)
-    dropped = checked.dropped if checked else sum(len(block.citations) for block in reply.blocks)
-    log.info("citations_checked", valid_sources=len(checked.quotes) if checked else 0, dropped=dropped)
+    last_words = check.finish(cut_short=cut_short)
+    if listener:
+        listener.pass_on(last_words)
+    checked = check.checked()
+    log.info("citations_checked", valid_sources=len(checked.quotes) if checked else 0, dropped=check.dropped)
     if checked is None and cut_short:
         raise AIServiceBusy
     if checked is None:
         return _Verdict(None, reason="citations")
-    shown = make_inert(checked.text, (passage.text for passage in passages))
-    return _Verdict(replace(checked, text=shown), CUT_SHORT if cut_short else None)
+    return _Verdict(checked, CUT_SHORT if cut_short else None)

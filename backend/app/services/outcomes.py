@@ -39,6 +39,12 @@ def says_not_in_the_book(text: str) -> bool:
     return _said(text).startswith(_said(NOT_IN_THE_BOOK).rstrip("."))
 
 
+def may_say_not_in_the_book(beginning: str) -> bool:
+    """Whether a reply that begins so says it, or may come to say it."""
+    said, sentence = _said(beginning), _said(NOT_IN_THE_BOOK).rstrip(".")
+    return said.startswith(sentence) or sentence.startswith(said)
+
+
 def read_open_mark(sentence: str, *, cited: bool) -> tuple[str, bool]:
     """A sentence as it may be shown, and whether it says that the book leaves a part open.
 

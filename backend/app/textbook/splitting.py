@@ -45,6 +45,12 @@ def split_sentences(text: str) -> list[str]:
     return [*parts, text[start:]] if text[start:] else parts
 
 
+def sentence_ends(text: str, start: int = 0) -> Iterator[int]:
+    """Where sentences of a line may end, from `start` on, code spans and the like not considered. An end before the
+    end of `text` stays one whatever follows."""
+    return (match.end() for match in _SENTENCE_END.finditer(text, start) if not _goes_on(text, match))
+
+
 def _goes_on(text: str, end: re.Match[str]) -> bool:
     """Whether a full stop is no sentence end: an abbreviation, a list number, or a small letter follows."""
     if "." not in end.group():
