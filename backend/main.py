@@ -13,6 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from backend.app.lifespan import open_services, prepare_to_serve, warm_up
+from backend.app.limited import LIMIT_HEADERS
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
 from backend.app.routers import auth, chapters, chat, conversations, health
@@ -22,7 +23,7 @@ from backend.app.version import NAME, VERSION
 _DESCRIPTION = """Questions about one textbook, answered with quotes from it and links to the sentence.
 
 Sign up and send the token as `Authorization: Bearer <token>`. Every error has the same shape: see `Problem`."""
-_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate"]
+_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate", *LIMIT_HEADERS]
 
 
 def create_app(settings: Settings) -> FastAPI:

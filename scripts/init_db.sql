@@ -136,6 +136,14 @@ CREATE TABLE personalized_content_cache (
     UNIQUE (chapter_id, content_hash, prompt_hash, model, user_level, hardware)
 );
 
+-- The moving windows of RATE_LIMIT_STORAGE=postgres: one row for each limit and subject, swept when everything has left
+-- it. The key names a reader by id and everybody else by a keyed hash; hits are in no order.
+CREATE TABLE rate_limits (
+  key text PRIMARY KEY,
+  hits timestamptz[] NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
 -- Which steps of backend/app/sql/migrations this database has had.
 CREATE TABLE schema_migrations (
   number integer PRIMARY KEY,
@@ -145,6 +153,7 @@ CREATE TABLE schema_migrations (
 );
 INSERT INTO schema_migrations (number, name, sha256) VALUES
   (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6'),
-  (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e');
+  (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e'),
+  (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4');
 
 COMMIT;

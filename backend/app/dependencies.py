@@ -16,6 +16,7 @@ from backend.app.services.answer_service import AnswerService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.conversations import Conversations
 from backend.app.services.db_service import DBService
+from backend.app.services.rate_limiter import RateLimiter
 from backend.app.services.readiness import Readiness
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from backend.app.utils.config import Settings
@@ -32,6 +33,7 @@ class Services(Protocol):
     chapters: ChapterService
     passwords: PasswordHasher
     tokens: TokenSigner
+    limiter: RateLimiter
     readiness: Readiness
 
 
@@ -70,6 +72,10 @@ async def _tokens(services: AllServices) -> TokenSigner:
     return services.tokens
 
 
+async def _limiter(services: AllServices) -> RateLimiter:
+    return services.limiter
+
+
 AppSettings = Annotated[Settings, Depends(_settings)]
 Db = Annotated[DBService, Depends(_db)]
 Answers = Annotated[AnswerService, Depends(_answers)]
@@ -77,6 +83,7 @@ Threads = Annotated[Conversations, Depends(_threads)]
 Chapters = Annotated[ChapterService, Depends(_chapters)]
 Passwords = Annotated[PasswordHasher, Depends(_passwords)]
 Tokens = Annotated[TokenSigner, Depends(_tokens)]
+Limiter = Annotated[RateLimiter, Depends(_limiter)]
 
 
 class _BearerToken(SecurityBase):

@@ -19,15 +19,18 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── NotFound             404
     │   ├── ChapterNotFound
     │   └── ConversationNotFound
+    ├── RateLimited          429  always with Retry-After
     └── Unavailable          503  always with Retry-After
         ├── DatabaseUnavailable
         ├── SearchUnavailable
         ├── BookNotIngested
         ├── AIServiceBusy
+        ├── RateLimitsUnavailable
         └── TooBusy
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -123,6 +126,29 @@ class ConversationNotFound(NotFound):
     default_detail = "You have no such conversation. GET /api/chat/conversations lists yours."
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The numbers of one limit: `limit` in each `window_s`, how many of them remain, and when one more is free."""
+
+    name: str
+    limit: int
+    remaining: int
+    window_s: int
+    resets_in_s: int
+
+
+class RateLimited(AppError):
+    """The reader has had what the limit allows: one more is free in `quota.resets_in_s` seconds."""
+
+    status = 429
+    code = "rate_limited"
+    default_detail = "Too many requests. Please wait."
+
+    def __init__(self, detail: str | None, quota: Quota) -> None:
+        super().__init__(detail)
+        self.quota = quota
+
+
 class Unavailable(AppError):
     """A dependency failed or is busy: the same request may succeed in `retry_after_s` seconds."""
 
@@ -156,6 +182,11 @@ class BookNotIngested(Unavailable):
 class AIServiceBusy(Unavailable):
     code = "ai_service_busy"
     default_detail = "AI service is busy. Please retry in a moment."
+
+
+class RateLimitsUnavailable(Unavailable):
+    code = "rate_limits_unavailable"
+    default_detail = "The service is temporarily unavailable. Please try again."
 
 
 class TooBusy(Unavailable):

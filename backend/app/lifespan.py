@@ -19,8 +19,10 @@ from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
+from backend.app.services.limit_windows import open_windows
 from backend.app.services.qdrant_service import QdrantService, import_client, open_index
 from backend.app.services.query_rewriter import QueryRewriter
+from backend.app.services.rate_limiter import RateLimiter
 from backend.app.services.readiness import Readiness
 from backend.app.services.retriever import Retriever
 from backend.app.services.unanswered import UnansweredLog
@@ -48,6 +50,7 @@ class Services:
     chapters: ChapterService
     passwords: PasswordHasher
     tokens: TokenSigner
+    limiter: RateLimiter
     readiness: Readiness
 
 
@@ -95,6 +98,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         asked = answering(settings, embedder, index, claude, db, unanswered)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
+        windows = open_windows(settings, db)
+        stack.push_async_callback(windows.close)
         yield Services(
             settings=settings,
             db=db,
@@ -106,7 +111,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             chapters=ChapterService(db),
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
-            readiness=Readiness({"database": db.ping, "search": index.ping}),
+            limiter=RateLimiter(settings, windows),
+            readiness=Readiness({"database": db.ping, "search": index.ping, "limits": windows.ping}),
         )
 
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.app.errors import PayloadTooLarge, RequestTimeout
+from backend.app.limited import limit_headers
 from backend.app.problems import app_error_response, internal_error_response
 from backend.app.utils.logs import begin_request
 
@@ -102,6 +103,7 @@ class _Exchange:
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self._request_id
+        headers.update(limit_headers(self._scope))
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
         headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")

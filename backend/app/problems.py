@@ -2,7 +2,7 @@
 
 Every error has one shape, RFC 9457 `application/problem+json`, whose `detail` is always one readable string,
 with the extension members `code` (stable, for machines) and `request_id`; 422 adds `errors: [{field, message}]`
-and never repeats what was sent. 429 and 503 carry Retry-After, 401 carries WWW-Authenticate.
+and never repeats what was sent; 429 adds `rate_limit`. 429 and 503 carry Retry-After, 401 carries WWW-Authenticate.
 """
 
 import json
@@ -17,7 +17,16 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from backend.app.errors import AppError, NotFound, PayloadTooLarge, RequestTimeout, Unauthorized, Unavailable
+from backend.app.errors import (
+    AppError,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    RequestTimeout,
+    Unauthorized,
+    Unavailable,
+)
+from backend.app.models.limits import LimitLeft
 from backend.app.utils.logs import current_request_id
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +60,7 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[FieldError] | None = None
+    rate_limit: LimitLeft | None = None
 
 
 def problem_responses(*failures: type[AppError], validates: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -78,6 +88,7 @@ def problem_response(
     instance: str,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[FieldError] | None = None,
+    rate_limit: LimitLeft | None = None,
 ) -> Response:
     """Build the response. ASCII JSON, so that no text a client sent can make it unencodable."""
     problem = Problem(
@@ -88,6 +99,7 @@ def problem_response(
         code=code,
         request_id=current_request_id(),
         errors=list(errors) if errors is not None else None,
+        rate_limit=rate_limit,
     )
     body = json.dumps(problem.model_dump(exclude_none=True))
     return Response(body, status, dict(headers or {}), media_type="application/problem+json")
@@ -100,12 +112,18 @@ def _title(status: int) -> str:
 def app_error_response(path: str, error: AppError) -> Response:
     """The response of one of our own failures."""
     headers: dict[str, str] = {}
+    rate_limit = None
+    if isinstance(error, RateLimited):
+        rate_limit = LimitLeft.of(error.quota)
+        headers["Retry-After"] = str(max(rate_limit.resets_in_s, 1))
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorized):
         invalid = ' error="invalid_token"' if error.code == "invalid_token" else ""
         headers["WWW-Authenticate"] = f"Bearer{invalid}"
-    return problem_response(error.status, error.code, error.detail, instance=path, headers=headers)
+    return problem_response(
+        error.status, error.code, error.detail, instance=path, headers=headers, rate_limit=rate_limit
+    )
 
 
 def internal_error_response(path: str) -> Response:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -34,6 +35,9 @@ BINDS: dict[str, object] = {
     "section": None,
     "anchor": None,
     "days": 30,
+    "key": "questions/1/20/1/hour",
+    "window_s": 3600,
+    "entry": datetime(2026, 11, 21, tzinfo=UTC),
     "examples": 5,
     "limit": 10,
     "chapter_id": "m/1",

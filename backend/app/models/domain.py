@@ -63,7 +63,8 @@ class Chunk:
 
     `text` is verbatim Markdown of the book; `heading_path` starts with the chapter's title; `anchor` is the
     heading's id ("" = top of the page); `url` is the route of the page without the anchor; `position` counts
-    chunks of the whole book from 0; `content_hash` is the sha256 hex of `embedding_text`.
+    chunks of the whole book from 0; `content_hash` is the sha256 hex of `embedding_text`; `words` is the text as the
+    page shows it ("": nothing in the text is markup).
     """
 
     chapter_id: ChapterId
@@ -75,11 +76,12 @@ class Chunk:
     text: str
     position: int
     content_hash: str
+    words: str = ""
 
     @property
     def embedding_text(self) -> str:
-        """What is embedded and what the lexical index sees: the heading path, then the text."""
-        return f"{' > '.join(self.heading_path)}\n{self.text}"
+        """What is embedded and what the lexical index sees: the heading path, then the words of the text."""
+        return f"{' > '.join(self.heading_path)}\n{self.words or self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +229,13 @@ class Answer:
     def grounded(self) -> bool:
         """Whether at least one citation held."""
         return self.outcome != "not_in_book"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A moving window as a request found it that asked to enter: `entry` takes it back, None means that it did not
+    enter; `used` counts everything that lies in the window, of which the oldest leaves it in `frees_in_s`."""
+
+    entry: Any
+    used: int
+    frees_in_s: float

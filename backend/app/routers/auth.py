@@ -6,15 +6,19 @@ from weakref import WeakValueDictionary
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 
-from backend.app.dependencies import CurrentReader, Db, Passwords, Tokens
+from backend.app.dependencies import CurrentReader, Db, Limiter, Passwords, Tokens
 from backend.app.errors import (
     DatabaseUnavailable,
     EmailTaken,
     InvalidCredentials,
     InvalidToken,
     NotAuthenticated,
+    RateLimited,
+    RateLimitsUnavailable,
     TooBusy,
 )
+from backend.app.limited import CountsAsLogin, CountsAsPasswordCheck, CountsAsSignup
+from backend.app.models.limits import ReaderLimits
 from backend.app.models.user import (
     AccessToken,
     Login,
@@ -30,13 +34,15 @@ from backend.app.problems import problem_responses
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 _NEEDS_LOGIN = (NotAuthenticated, InvalidToken, DatabaseUnavailable)
+_IS_COUNTED = (RateLimited, RateLimitsUnavailable)
 _signing_up: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 @router.post(
     "/auth/signup",
     status_code=201,
-    responses=problem_responses(EmailTaken, DatabaseUnavailable, TooBusy, validates=True),
+    dependencies=[CountsAsSignup],
+    responses=problem_responses(EmailTaken, DatabaseUnavailable, TooBusy, *_IS_COUNTED, validates=True),
 )
 async def signup(form: Signup, db: Db, passwords: Passwords, tokens: Tokens) -> SignedIn:
     """Open an account and log in. An address belongs to one account, in whatever letter case it is written."""
@@ -53,7 +59,8 @@ async def signup(form: Signup, db: Db, passwords: Passwords, tokens: Tokens) -> 
 
 @router.post(
     "/auth/login",
-    responses=problem_responses(InvalidCredentials, DatabaseUnavailable, TooBusy, validates=True),
+    dependencies=[CountsAsLogin],
+    responses=problem_responses(InvalidCredentials, DatabaseUnavailable, TooBusy, *_IS_COUNTED, validates=True),
 )
 async def login(form: Login, db: Db, passwords: Passwords, tokens: Tokens) -> SignedIn:
     """Get a token. The answer to an unknown address and to a wrong password is the same and takes as long."""
@@ -79,7 +86,8 @@ async def logout(reader: CurrentReader, db: Db) -> Message:
 
 @router.post(
     "/auth/password",
-    responses=problem_responses(*_NEEDS_LOGIN, InvalidCredentials, TooBusy, validates=True),
+    dependencies=[CountsAsPasswordCheck],
+    responses=problem_responses(*_NEEDS_LOGIN, InvalidCredentials, TooBusy, *_IS_COUNTED, validates=True),
 )
 async def change_password(
     form: PasswordChange, reader: CurrentReader, db: Db, passwords: Passwords, tokens: Tokens
@@ -105,3 +113,9 @@ async def delete_account(reader: CurrentReader, db: Db) -> None:
 async def update_settings(form: SettingsChange, reader: CurrentReader, db: Db) -> Profile:
     """Change name, programming level or hardware; what is not sent stays as it is."""
     return Profile.of(await db.update_settings(reader.user_id, form.name, form.programming_level, form.hardware))
+
+
+@router.get("/user/limits", responses=problem_responses(*_NEEDS_LOGIN, RateLimitsUnavailable))
+async def limits(reader: CurrentReader, limiter: Limiter) -> ReaderLimits:
+    """What the reader may still do. Looking costs nothing."""
+    return ReaderLimits.of(await limiter.quotas(reader))

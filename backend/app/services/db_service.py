@@ -25,6 +25,7 @@ from backend.app.models.domain import (
     ConversationSummary,
     Credentials,
     Hardware,
+    Hit,
     Level,
     PastTurn,
     Reader,
@@ -196,6 +197,26 @@ class DBService:
         """Of the last `days`, by nearest section, the one with most questions first."""
         rows = await self._all("list_unanswered", days=days, limit=limit, examples=examples)
         return [UnansweredSection(*fields, questions=tuple(questions)) for *fields, questions in rows]
+
+    # Limits
+
+    async def hit_rate_limit(self, key: str, limit: int, window_s: int) -> Hit:
+        """Enter the window unless it is full, in one statement."""
+        (row,) = await self._all("hit_rate_limit", key=key, limit=limit, window_s=window_s)
+        return Hit(*row)
+
+    async def take_back_rate_limit(self, key: str, entry: datetime) -> None:
+        """An entry that is not there any more is no error."""
+        await self._all("take_back_rate_limit", key=key, entry=entry)
+
+    async def look_at_rate_limit(self, key: str, window_s: int) -> Hit:
+        """The window as it is, without entering it."""
+        (row,) = await self._all("look_at_rate_limit", key=key, window_s=window_s)
+        return Hit(None, *row)
+
+    async def sweep_rate_limits(self) -> None:
+        """Forget the windows that everything has left."""
+        await self._all("sweep_rate_limits")
 
     # The book
 

@@ -47,6 +47,7 @@ HttpUrl = Annotated[str, AfterValidator(checks.check_http_url)]
 ApiKey = Annotated[SecretStr, AfterValidator(checks.check_api_key)]
 Origin = Annotated[str, AfterValidator(checks.check_origin)]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(checks.split_origins)]
+LimitSize = Annotated[int, Field(ge=1, le=100_000)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _folded("upper")]
 
 
@@ -136,20 +137,40 @@ class Settings(BaseSettings):
     )
 
     # Limits
-    rate_limit_questions_per_hour: int = Field(
-        default=20, ge=1, description="Reserved: questions per reader and hour; not enforced yet."
+    rate_limit_questions_per_hour: LimitSize = Field(
+        default=20, description="Questions of one signed-in reader in any 60 minutes."
     )
-    rate_limit_translations_per_day: int = Field(
-        default=5, ge=1, description="Reserved: translated chapters per reader and day; not enforced yet."
+    rate_limit_anonymous_questions_per_hour: LimitSize = Field(
+        default=20, description="The same for one client address (IPv6: /64) without a login; a school may share one."
     )
-    rate_limit_personalizations_per_day: int = Field(
-        default=5, ge=1, description="Reserved: adapted chapters per reader and day; not enforced yet."
+    rate_limit_all_anonymous_questions_per_hour: LimitSize = Field(
+        default=200, description="The same for all readers without a login together."
     )
-    rate_limit_storage: Annotated[Literal["memory"], _folded("lower")] = Field(
-        default="memory", description="Reserved: where rate limits are counted; only `memory`."
+    rate_limit_translations_per_day: LimitSize = Field(
+        default=5,
+        description="Translated chapters per reader and 24 hours; counted as soon as chapters are translated.",
+    )
+    rate_limit_personalizations_per_day: LimitSize = Field(
+        default=5, description="Adapted chapters per reader and 24 hours; counted as soon as chapters are adapted."
+    )
+    rate_limit_logins_per_minute: LimitSize = Field(
+        default=5, description="Wrong passwords for one e-mail from one client address."
+    )
+    rate_limit_logins_per_address_per_minute: LimitSize = Field(
+        default=20, description="Wrong passwords from one client address."
+    )
+    rate_limit_signups_per_address_per_hour: LimitSize = Field(
+        default=60, description="New accounts from one client address; a class may sign up from one."
+    )
+    rate_limit_storage: Annotated[SecretStr, AfterValidator(checks.check_limit_storage)] = Field(
+        default=SecretStr("memory"),
+        description="Where limits are counted: `memory` of each process, or for all `postgres` or `redis://host:6379`.",
     )
     trusted_proxy_hops: int = Field(
-        default=0, ge=0, le=10, description="Reserved: proxies in front, counted from the right of X-Forwarded-For."
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies of yours in front (Railway: 1): how far from the right X-Forwarded-For is believed.",
     )
 
     # Retrieval
@@ -213,6 +234,10 @@ def settings_warnings(settings: Settings, env_file: Path | None = ENV_FILE) -> l
     ):
         if model not in KNOWN_MODELS:
             warnings.append(f"{name} is none of the models known here ({', '.join(KNOWN_MODELS)}).")
+    if settings.environment == "production" and not settings.trusted_proxy_hops:
+        warnings.append(
+            "TRUSTED_PROXY_HOPS is 0: behind a proxy all readers without a login count as one. Railway's is 1."
+        )
     if settings.qdrant_api_key and (settings.qdrant_url or "").startswith("http://"):
         warnings.append("QDRANT_API_KEY is sent unencrypted: QDRANT_URL starts with http://.")
     return warnings
@@ -231,6 +256,8 @@ def default_text(name: str) -> str:
     default = Settings.model_fields[name].default
     if default is None or default is PydanticUndefined:
         return ""
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
     return ",".join(cast(tuple[str, ...], default)) if isinstance(default, tuple) else str(default)
 
 

@@ -60,6 +60,18 @@ def check_http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def check_limit_storage(secret: SecretStr) -> SecretStr:
+    """`memory`, `postgres`, or the URL of a Redis server, which may hold a password."""
+    text = secret.get_secret_value()
+    if text.lower() in ("memory", "postgres"):
+        return SecretStr(text.lower())
+    advice = "must be memory, postgres or the URL of a Redis server, e.g. redis://:password@host:6379/0."
+    url = _split(text, advice)
+    if url.scheme not in ("redis", "rediss") or not url.hostname or re.search(r"\s", text):
+        raise ValueError(advice)
+    return secret
+
+
 def split_origins(value: Any) -> Any:
     """The origins of "a,b" or of a JSON list; anything else goes through for the type check to refuse."""
     if not isinstance(value, str):
