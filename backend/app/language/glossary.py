@@ -27,7 +27,7 @@ _URDU_NOUNS = (
     ("ی", ("ا", "")),
 )
 _URDU_VERBS = """
-    تا تی تے تیں نے نی نوں یا ئی ئے ئیں ئیے یے یئے ؤ ؤں کر ا ی ے یں و وں ونگا"""
+    تا تی تے تیں نے نی نوں یا ئی ئے ئیں ئیے یے یئے ؤ ؤں کر ا ی ے یں و وں ونگا ونگی یگا یگی یںگے"""
 _ROMAN_NOUNS = (
     ("iyaan", ("i",)),
     ("iyan", ("i",)),
@@ -51,7 +51,7 @@ _ROMAN_NOUNS = (
 )
 _ROMAN_VERBS = """
     tein ten ta te ty ti tee ne nay ny ni ya yi ye yen yein iye iay ein ain en oon on un ay tay kar ke ker
-    a e i o y"""
+    ega egi enge unga ungi oge aega ayega a e i o y"""
 _SHORTEST_STEM = 2
 _urdu_verbs = (*_URDU_VERBS.split(), "")
 _roman_verbs = (*_ROMAN_VERBS.split(), "")
@@ -84,8 +84,12 @@ def find_inflected(word: str) -> Entry | None:
 
 
 def is_function_word(word: str) -> bool:
-    """In either script, in `normal` spelling."""
-    return word in FUNCTION_WORDS
+    """In either script, in `normal` spelling; also another form of a verb that only helps: `karega`, `سکوں`."""
+    if word in FUNCTION_WORDS:
+        return True
+    if is_urdu_script(word):
+        return any(verb in FUNCTION_WORDS for verb in _infinitives(word, _urdu_verbs, "نا"))
+    return any(verb in FUNCTION_WORDS for verb in _infinitives(word, _roman_verbs, "na"))
 
 
 def _urdu_entry(word: str) -> Entry | None:

@@ -65,18 +65,19 @@ _ENGLISH = tuple(
     )
 )
 _URDU: dict[str, str] = {
-    "ا": "a", "آ": "a", "و": "vwou", "ی": "yie", "ے": "ie", "ہ": "ha", "ئ": "iy0", "ء": "0", "ؤ": "ou",
+    "ا": "a", "آ": "a", "و": "vwou", "ی": "yie", "ے": "ie", "ہ": "h", "ئ": "iy0", "ء": "0", "ؤ": "ou",
     "ب": "b", "پ": "p", "ت": "þ", "ٹ": "t", "ج": "J", "چ": "C", "د": "ð", "ڈ": "d", "ر": "r", "ز": "z", "ژ": "Z",
     "س": "s", "ش": "S", "ف": "f", "ک": "k", "گ": "g", "ل": "l", "م": "m", "ن": "n",
 }  # fmt: skip
 """The letters that English words are written with. ق خ غ ح ط ں and the aspirates are signs of a native word."""
 
+_FINAL_H = re.compile("ہ$")  # a vowel: کیمرہ
 _NEAR: dict[frozenset[str], float] = {
     frozenset(pair): cost
     for pair, cost in (
         ("tþ", 0.45),
         ("dð", 0.45),
-        ("Tþ", 0.1),
+        ("Tþ", 0.45),
         ("Tt", 0.2),
         ("Tð", 0.2),
         ("sz", 0.2),
@@ -84,8 +85,8 @@ _NEAR: dict[frozenset[str], float] = {
         ("ZJ", 0.2),
         ("SC", 0.3),
         ("CJ", 0.5),
-        ("ae", 0.15),
-        ("ai", 0.2),
+        ("ae", 0.05),
+        ("ai", 0.1),
         ("ao", 0.15),
         ("au", 0.1),
         ("ei", 0.0),
@@ -96,7 +97,6 @@ _NEAR: dict[frozenset[str], float] = {
         ("eu", 0.5),
         ("vw", 0.0),
         ("yi", 0.0),
-        ("ha", 0.0),
     )
 }
 _OTHER = 1.0
@@ -122,8 +122,8 @@ def english_sounds(word: str) -> tuple[Sound, ...]:
 @lru_cache(maxsize=20_000)
 def urdu_sounds(word: str) -> tuple[Sound, ...] | None:
     """None when a letter of it never stands in an English word."""
-    spelled = word.replace("تھ", "\0")
-    sounds = [frozenset("T") if letter == "\0" else frozenset(_URDU.get(letter, "")) for letter in spelled]
+    spelled = _FINAL_H.sub("a", word.replace("تھ", "T"))
+    sounds = [frozenset(_URDU.get(letter, letter if letter in "Ta" else "")) for letter in spelled]
     return tuple(sounds) if all(sounds) else None
 
 
@@ -139,20 +139,19 @@ def keys(sounds: tuple[Sound, ...]) -> set[str]:
     return {_collapsed("".join(way)) for way in product(*choices)}
 
 
-def likeness(english: tuple[Sound, ...], other: tuple[Sound, ...]) -> float:
-    """1.0 = they sound the same, 0 = nothing in common. `other` may be Urdu or a Roman spelling."""
-    longest = max(len(english), len(other))
-    if not longest or not english or not other:
-        return 0.0
+def distance(english: tuple[Sound, ...], other: tuple[Sound, ...], *, is_urdu: bool) -> float:
+    """0.0 = they sound the same; a consonant that differs costs 1, a short vowel that Urdu leaves out next to
+    nothing. A Roman spelling writes all of its vowels."""
     row = [0.0]
     for j in range(len(other)):
-        row.append(row[-1] + _extra(other, j))
+        row.append(row[-1] + _extra(other, j, is_urdu))
     for i, sound in enumerate(english):
-        above, row = row, [row[0] + _unwritten(english, i)]
+        above, unwritten = row, _unwritten(english, i, is_urdu)
+        row = [above[0] + unwritten]
         for j, written in enumerate(other):
-            same = above[j] + _cost(sound, written)
-            row.append(min(same, above[j + 1] + _unwritten(english, i), row[j] + _extra(other, j)))
-    return max(0.0, 1 - row[-1] / longest)
+            cost = _cost(sound, written)
+            row.append(min(above[j] + cost, above[j + 1] + unwritten, row[j] + _extra(other, j, is_urdu)))
+    return row[-1]
 
 
 _SOFT = VOWELS | _GLIDES | {_SILENT}
@@ -182,19 +181,19 @@ def _cost(one: Sound, other: Sound) -> float:
     return min(_NEAR.get(frozenset((a, b)), _OTHER) for a in one for b in other)
 
 
-def _unwritten(english: tuple[Sound, ...], at: int) -> float:
-    """An English sound that the other spelling leaves out."""
+def _unwritten(english: tuple[Sound, ...], at: int, is_urdu: bool) -> float:
+    """An English sound that the other spelling leaves out. Urdu writes vowels at either end of a word."""
     sound = english[at]
     if _SILENT in sound:
         return 0.0
     if sound & VOWELS:
         if at in (0, len(english) - 1):
-            return 0.6
-        return 0.15 if len(sound) == 1 else 0.35
+            return 1.0
+        return (0.15 if len(sound) == 1 else 0.35) if is_urdu else 0.5
     return 0.25 if sound & _GLIDES else _OTHER
 
 
-def _extra(other: tuple[Sound, ...], at: int) -> float:
+def _extra(other: tuple[Sound, ...], at: int, is_urdu: bool) -> float:
     """A written sound that the English word lacks. A vowel beside another one is only a longer vowel, and before
     s + consonant Urdu puts one: اسپیڈ."""
     sound = other[at]
@@ -202,9 +201,16 @@ def _extra(other: tuple[Sound, ...], at: int) -> float:
         return 0.05
     if not sound & _SOFT:
         return _OTHER
-    if at == 0 and len(other) > 1 and "s" in other[1]:
+    if at == 0 and "a" in sound and len(other) > 1 and "s" in other[1]:
         return 0.1
     if at == len(other) - 1:
-        return 0.6
+        return 1.2
+    if not is_urdu:
+        return 0.5
     beside = (at > 0 and other[at - 1] & _SOFT) or (at + 1 < len(other) and other[at + 1] & _SOFT)
-    return 0.15 if beside else 0.4
+    return 0.15 if beside and not sound & {"h"} else 0.4
+
+
+def consonants(sounds: tuple[Sound, ...]) -> int:
+    """How many sounds are certainly consonants: what a likeness rests on."""
+    return sum(not sound & _SOFT for sound in sounds)

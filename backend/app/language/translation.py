@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from backend.app.language.glossary import LONGEST_ENTRY, Entry, find_exact, find_inflected, is_function_word
 from backend.app.language.letter_names import read_letter_names
-from backend.app.language.spelling import fold, is_urdu_script, tokens
+from backend.app.language.spelling import is_urdu_script, tokens
 from backend.app.language.vocabulary import Vocabulary
 
 MOST_WORDS = 60
@@ -41,15 +41,14 @@ def _next(words: Sequence[str], at: int, vocabulary: Vocabulary) -> tuple[int, l
         if entry := find_exact(" ".join(words[at : at + length])):
             return length, _meanings(entry, vocabulary)
     if heard := _pair(words[at : at + 2], vocabulary):
-        return 2, [heard]
+        return 2, list(heard)
     return 1, _one_word(words[at], vocabulary)
 
 
-def _pair(words: Sequence[str], vocabulary: Vocabulary) -> str | None:
+def _pair(words: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Two Urdu words that the book writes as one: نیٹ ورک is network."""
-    if len(words) < 2 or not all(is_urdu_script(word) and not is_function_word(word) for word in words):
-        return None
-    return vocabulary.sounding_like("".join(words))
+    unknown = [word for word in words if is_urdu_script(word) and not (is_function_word(word) or find_exact(word))]
+    return vocabulary.sounding_like("".join(unknown)) if len(unknown) == 2 else ()
 
 
 def _one_word(word: str, vocabulary: Vocabulary) -> list[str]:
@@ -59,11 +58,9 @@ def _one_word(word: str, vocabulary: Vocabulary) -> list[str]:
 def _urdu_word(word: str, vocabulary: Vocabulary) -> list[str]:
     if is_function_word(word):
         return []
-    if entry := find_exact(word):
+    if entry := find_exact(word) or find_inflected(word):
         return _meanings(entry, vocabulary)
-    heard = vocabulary.sounding_like(word)
-    entry = None if heard else find_inflected(word)
-    return [heard] if heard else _meanings(entry, vocabulary) if entry else []
+    return list(vocabulary.sounding_like(word))
 
 
 def _latin_word(word: str, vocabulary: Vocabulary) -> list[str]:
@@ -72,12 +69,9 @@ def _latin_word(word: str, vocabulary: Vocabulary) -> list[str]:
     entry = find_exact(word)
     if word in vocabulary:
         return [word, *(_meanings(entry, vocabulary) if entry else [])]
-    entry = entry or find_inflected(word)
-    if entry:
+    if entry := entry or find_inflected(word):
         return _meanings(entry, vocabulary)
-    if is_function_word(fold(word)):
-        return []
-    return [vocabulary.sounding_like(word) or word]
+    return list(vocabulary.sounding_like(word)) or [word]
 
 
 def _meanings(entry: Entry, vocabulary: Vocabulary) -> list[str]:

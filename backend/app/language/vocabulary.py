@@ -6,7 +6,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,21 +14,33 @@ from typing import Any
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
-from backend.app.language.sounds import english_sounds, keys, likeness, urdu_sounds
+from backend.app.language.sounds import Sound, consonants, distance, english_sounds, keys, urdu_sounds
 from backend.app.language.spelling import is_urdu_script
 
 MOST_WORDS = 20_000
 URDU_BOOK = 0.3
 """Share of words in Urdu script from which on a book is searched with Urdu words."""
-ALIKE = 0.8
-ALIKE_SHORT = 0.9
-_SHORT = 2  # consonants
+_URDU_LIMITS = (-1.0, -0.1, 0.15, 0.35, 0.5, 0.65)
+"""How far an Urdu spelling may be from the book's word, by its number of consonants: of 228 loan words TODO."""
+_ROMAN_LIMITS = (-1.0, -1.0, -1.0, 0.5, 1.0)
+_LOAN_BONUS = 0.15
 _LONGEST = 32  # letters
 _SHORTEST_ROMAN = 5  # letters: shorter Roman words are too like too many English ones
-_ENDING_COST = 0.03
-_COUNT_BONUS = 0.01
+_COUNT_BONUS = 0.04
+_ENDING_COST = 0.1
+_EQUALLY = 0.1
+_SHORT = 3  # consonants
+_FEWEST = 2  # times that the book has a short word: what stands there once is a name or a slip
 _WORD = re.compile(r"[^\W\d_]+")
+_GRAMMAR = """
+    a an and any are as at be but by can could did do does doesn don for from get got had has have he her him his how
+    i if in into is isn it its let me may might must my no not of off on or our out she should so than that the their
+    them then there these they this those to too up us was we were what when where which while who whom whose why will
+    with would you your"""
+_grammar = frozenset(_GRAMMAR.split())
 _VOWEL = re.compile("[aeiouy]")
+_LOAN = re.compile("[ٹڈ]")  # the t and d of English words
+_NATIVE = re.compile(r"[kbdj]h|aa|q(?!u)|[ai]ya[nt]?$")
 _ENDINGS = ("وں", "یں", "ز", "س", "ے")
 _stemmer: Any = snowballstemmer.stemmer("english")  # pyright: ignore[reportUnknownMemberType]
 
@@ -45,26 +57,36 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self.counts or _stem(word) in self.stems
 
-    def sounding_like(self, word: str) -> str | None:
-        """The book's word that this Urdu or Roman spelling means, or None when nothing is close enough."""
-        spellings = [(word, 0.0)]
+    def sounding_like(self, word: str) -> tuple[str, ...]:
+        """The book's words that this Urdu or Roman spelling may mean, the likeliest first: none when nothing is
+        close enough, two when two are equally close (`base` and `bias`)."""
         if is_urdu_script(word):
-            spellings += [(word.removesuffix(end), _ENDING_COST) for end in _ENDINGS if word.endswith(end)]
-        elif len(word) < _SHORTEST_ROMAN:
-            return None
-        best = max((self._closest(spelling, cost) for spelling, cost in spellings), default=(0.0, ""))
-        return best[1] or None
+            spellings = [word, *(word.removesuffix(end) for end in _ENDINGS if word.endswith(end))]
+            near = [
+                (cost + _ENDING_COST * (spelling != word), found)
+                for spelling in spellings
+                for cost, found in self._close(urdu_sounds(spelling), _URDU_LIMITS, loan=bool(_LOAN.search(spelling)))
+            ]
+        else:
+            is_native = len(word) < _SHORTEST_ROMAN or _NATIVE.search(word)
+            near = [] if is_native else self._close(english_sounds(word), _ROMAN_LIMITS)
+        near.sort()
+        return tuple(dict.fromkeys(found for cost, found in near[:2] if cost - near[0][0] <= _EQUALLY))
 
-    def _closest(self, spelling: str, cost: float) -> tuple[float, str]:
-        sounds = urdu_sounds(spelling) if is_urdu_script(spelling) else english_sounds(spelling)
-        best = (0.0, "")
-        for key in keys(sounds) if sounds else ():
-            enough = ALIKE if len(key) > _SHORT else ALIKE_SHORT
+    def _close(
+        self, sounds: tuple[Sound, ...] | None, limits: Sequence[float], *, loan: bool | None = None
+    ) -> list[tuple[float, str]]:
+        """(cost, word) of what is near enough. `loan` None means a Roman spelling."""
+        size = consonants(sounds or ())
+        limit = limits[min(size, len(limits) - 1)] + _LOAN_BONUS * bool(loan)
+        fewest = _FEWEST if size <= _SHORT else 1
+        found: list[tuple[float, str]] = []
+        for key in keys(sounds) if sounds and limit > 0 else ():
             for word in self.by_sound.get(key, ()):
-                score = likeness(english_sounds(word), sounds or ()) - cost
-                if score >= enough:
-                    best = max(best, (score + _COUNT_BONUS * math.log(self.counts[word]), word))
-        return best
+                cost = distance(english_sounds(word), sounds or (), is_urdu=loan is not None)
+                if cost <= limit and self.counts[word] >= fewest:
+                    found.append((cost - _COUNT_BONUS * math.log(self.counts[word]), word))
+        return found
 
 
 def vocabulary_of(texts: Iterable[str]) -> dict[str, Any]:
@@ -82,7 +104,7 @@ def load_vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
     """~50 ms for 5,000 words; remember it. An empty mapping gives a vocabulary without words."""
     counts: dict[str, int] = dict(stored.get("words") or {})
     by_sound: dict[str, list[str]] = {}
-    for word in filter(_VOWEL.search, counts):
+    for word in filter(_is_speakable, counts):
         for key in keys(english_sounds(word)):
             by_sound.setdefault(key, []).append(word)
     return Vocabulary(
@@ -91,6 +113,10 @@ def load_vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
         by_sound={key: tuple(words) for key, words in by_sound.items() if key},
         is_urdu=float(stored.get("urdu") or 0) >= URDU_BOOK,
     )
+
+
+def _is_speakable(word: str) -> bool:
+    return word not in _grammar and _VOWEL.search(word) is not None
 
 
 def _stem(word: str) -> str:
