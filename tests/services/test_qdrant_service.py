@@ -341,7 +341,7 @@ async def test_a_stored_passage_has_exactly_the_agreed_fields(
     assert record.payload is not None
     assert set(record.payload) == {
         "chapter_id", "section", "heading_path", "anchor", "url", "title", "text", "position", "content_hash",
-        "index_version",
+        "words", "index_version",
     }  # fmt: skip
     assert record.payload["index_version"] == FIRST
 

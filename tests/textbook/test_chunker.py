@@ -45,6 +45,23 @@ def test_chunks_carry_their_place_and_a_hash_of_what_is_embedded() -> None:
     assert chunks[1].content_hash == hashlib.sha256(b"Title > One\nText.").hexdigest()
 
 
+def test_what_is_searched_is_what_the_page_shows() -> None:
+    (chunk,) = chunks_of(
+        "## Use *it*\n\nSee **the** [guide](https://example.org/x).\n\n| A | B |\n|---|---|\n| c | `d` |"
+    )
+    assert chunk.text.startswith("See **the** [guide]")
+    assert chunk.embedding_text == "Title > Use it\nSee the guide.\nA\nB\nc\nd"
+    (plain,) = chunks_of("Nothing but words.")
+    assert (plain.words, plain.embedding_text) == ("", "Title\nNothing but words.")
+
+
+def test_a_diagram_is_kept_as_it_is_written_and_searched_by_its_labels() -> None:
+    diagram = "```mermaid\nstateDiagram-v2\n    Unconfigured --> Inactive: configure()\n```"
+    (chunk,) = chunks_of(f"## States\n\n{diagram}")
+    assert chunk.text == diagram
+    assert chunk.embedding_text == "Title > States\nUnconfigured Inactive: configure"
+
+
 def test_small_neighbours_share_a_chunk_but_never_cross_a_heading() -> None:
     chunks = chunks_of("One.\n\nTwo.\n- a\n- b\n\n## Next\n\nThree.")
     assert [chunk.text for chunk in chunks] == ["One.\n\nTwo.\n- a\n- b", "Three."]
@@ -86,7 +103,7 @@ def test_long_prose_is_cut_after_sentences_and_formulas_stay_whole() -> None:
 
 
 def test_a_heading_without_text_can_still_be_found() -> None:
-    chunks = chunks_of("## Diagram\n\n```mermaid\ngraph TD\n```\n\n## Parent\n\n### Child\n\nText.")
+    chunks = chunks_of("## Diagram\n\n<Chart />\n\n## Parent\n\n### Child\n\nText.")
     assert [(chunk.anchor, chunk.text) for chunk in chunks] == [("diagram", "## Diagram"), ("child", "Text.")]
 
 

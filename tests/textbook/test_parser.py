@@ -70,7 +70,8 @@ def test_program_text_goes_and_visible_words_stay() -> None:
         "import X from 'x';\n\nexport const Y = () => <b>{'NO'}</b>;\n\n"
         '<Tabs>\n<TabItem value="NO" label="Linux">\n\nRun it.\n\n</TabItem>\n</Tabs>\n\n'
         ':::note[Mind the **gap**]\nBody.\n:::\n\n<Card title="Shown" href="NO" />\n\n{/* NO */}\n<!-- NO -->\n\n'
-        'H<sub>2</sub>O is {"literal"}.<br/>Next\n\n```mermaid\nNO\n```\n\n```py title="a.py"\nx = "<Quiz/>"\n```\n\n'
+        'H<sub>2</sub>O is {"literal"}.<br/>Next\n\n```mermaid\ngraph LR\n  NO[Sense] -->|then| B(Act)\n```\n\n'
+        '```py title="a.py"\nx = "<Quiz/>"\n```\n\n'
         "$$\n\\int x\n$$\n\n![NO](NO.png) [link](NO) `a < b`\n"
     )
     words = plain_text(page)

@@ -17,6 +17,7 @@ def write(chunk: Chunk, index_version: str) -> dict[str, Any]:
         "text": chunk.text,
         "position": chunk.position,
         "content_hash": chunk.content_hash,
+        "words": chunk.words,
         "index_version": index_version,
     }
 
@@ -33,4 +34,5 @@ def read(payload: Mapping[str, Any]) -> Chunk:
         text=payload["text"],
         position=payload["position"],
         content_hash=payload["content_hash"],
+        words=payload["words"],
     )

@@ -43,15 +43,13 @@ def chunk_book(book: Book, count_tokens: CountTokens, limit: int = 256) -> list[
     costs = TokenCosts(count_tokens)
     units = list(_units(book, costs, limit))
     texts = _fitting_texts(units, costs, count_tokens, limit)
-    chunks: list[Chunk] = []
-    for unit, pieces in zip(units, texts, strict=True):
-        # a list first: `extend` over a generator would see its own growth in len(chunks)
-        chunks.extend([_chunk(unit, piece, len(chunks) + offset) for offset, piece in enumerate(pieces)])
-    return chunks
+    parts = [(unit, piece) for unit, pieces in zip(units, texts, strict=True) for piece in pieces]
+    chunks = [_chunk(unit, piece, position) for position, (unit, piece) in enumerate(parts)]
+    return [_hashed(chunk) for chunk in _searched_as_shown(chunks, count_tokens, limit)]
 
 
 def words_kept(book: Book, chunks: Sequence[Chunk]) -> float:
-    """Share of the book's prose words (`plain_text`: no quizzes, mermaid, imports) that stand in some chunk of their
+    """Share of the book's prose words (`plain_text`: no quizzes, no imports) that stand in some chunk of their
     chapter, counted as a multiset: 1.0 = none lost. A heading counts once per heading path, however many chunks
     carry it."""
     kept: dict[str, Counter[str]] = {}
@@ -174,8 +172,21 @@ def _cut_middle(name: str) -> str:
     return f"{text[: len(text) // 3]}{_CUT}" if len(text) > 6 else _CUT
 
 
+def _searched_as_shown(chunks: Sequence[Chunk], count_tokens: CountTokens, limit: int) -> list[Chunk]:
+    """Each chunk with its `words`, unless they would be over the limit: the text itself is known to fit."""
+    shown = [replace(chunk, words=_shown_words(chunk.text)) for chunk in chunks]
+    counts = count_tokens([chunk.embedding_text for chunk in shown]) if shown else []
+    return [new if count <= limit else old for old, new, count in zip(chunks, shown, counts, strict=True)]
+
+
+def _shown_words(text: str) -> str:
+    """Markup is no word: it would only blur the vector and the word counts."""
+    words = plain_text(text)
+    return "" if words == text.strip() else words
+
+
 def _chunk(unit: _Unit, text: str, position: int) -> Chunk:
-    chunk = Chunk(
+    return Chunk(
         chapter_id=unit.chapter.chapter_id,
         section=unit.section.title,
         heading_path=unit.path,
@@ -186,5 +197,8 @@ def _chunk(unit: _Unit, text: str, position: int) -> Chunk:
         position=position,
         content_hash="",
     )
+
+
+def _hashed(chunk: Chunk) -> Chunk:
     digest = hashlib.sha256(chunk.embedding_text.encode("utf-8", "surrogatepass")).hexdigest()
     return replace(chunk, content_hash=digest)

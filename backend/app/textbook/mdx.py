@@ -1,7 +1,7 @@
 """MDX source -> the plain Markdown in it.
 
 Takes away what is program and not prose: imports, exports, JSX tags with their props, comments, flow expressions,
-style and script, mermaid bodies, and everything that gives away a quiz (see `quiz`). Keeps the children of
+style and script, and everything that gives away a quiz (see `quiz`). Keeps the children of
 components, the visible labels (TabItem label, Admonition title, summary) and all Markdown as the author wrote it.
 Must not know sections or chunks.
 """
@@ -123,12 +123,7 @@ class _Cleaner:
         if match is None or (match["marker"][0] == "`" and "`" in match["info"]):
             return False
         end = self._fence_end(match)
-        language = match["info"].strip().split(" ")[0].lower()
-        if language == "mermaid":
-            self._skip_to(end)
-        else:
-            self._emit(self.source[self.position : end])
-            self.position = end
+        self._take(end)
         self.after_break = True
         return True
 

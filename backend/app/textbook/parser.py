@@ -17,6 +17,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote.index import footnote_def
 
 from backend.app.textbook.mdx import CleanPage, clean
+from backend.app.textbook.mermaid import diagram_words
 
 BlockKind = Literal["heading", "text", "code", "math", "table"]
 
@@ -145,7 +146,8 @@ def parse_sections(content: str, title: str) -> list[Section]:
 
 def plain_text(markdown: str) -> str:
     """The words that the page shows, one line per paragraph, table cell row or code line: no markup, link targets,
-    JSX, mermaid bodies or quizzes. Code and formula sources are words; an image's alternative text is not."""
+    JSX or quizzes. Code and formula sources are words, and the labels of diagrams; an image's alternative text is
+    not."""
     text = clean(markdown).text
     tokens, environment = _tokens(text)
     references: dict[str, Any] = environment
@@ -156,14 +158,20 @@ def plain_text(markdown: str) -> str:
             content = _without_id(token.content)[0] if in_heading else token.content
             parts.append(_FOOTNOTE_MARK.sub("", inline_text(content, references)))
         elif token.type == "fence":
-            title = _CODE_TITLE.search(token.info)
-            parts.append(f"{title[1] or title[2]}\n{token.content}" if title else token.content)
+            parts.append(_fence_words(token))
         elif token.type.startswith("math_block"):
             parts.append(token.content)
     lines = split_lines(text)
     known = dict.fromkeys(_leaves(tokens))
     parts.extend("".join(lines[gap.start : gap.end]) for gap in _with_gaps(known, lines) if gap not in known)
     return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def _fence_words(fence: Token) -> str:
+    if fence.info.split(" ")[0].lower() == "mermaid":
+        return diagram_words(fence.content)
+    title = _CODE_TITLE.search(fence.info)
+    return f"{title[1] or title[2]}\n{fence.content}" if title else fence.content
 
 
 def inline_text(content: str, references: dict[str, Any] | None = None, *, alt: bool = False) -> str:
