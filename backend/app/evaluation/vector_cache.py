@@ -60,9 +60,9 @@ class RememberingEncoder:
 def _read(file: Path, dimension: int) -> dict[str, Vectors]:
     """Nothing when the file is missing, damaged or of another dimension: it is only a cache."""
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as opened, np.load(opened) as stored:
             keys, vectors = stored["keys"], stored["vectors"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return {}
     if vectors.shape != (len(keys), dimension) or vectors.dtype != np.float32:
         return {}
