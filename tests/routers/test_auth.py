@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 
-from backend.app.models.domain import UserId
+from backend.app.models.domain import PastTurn, UserId
 from backend.app.services.db_service import DBService, open_db
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from tests.fixtures.accounts import (
@@ -179,11 +180,7 @@ async def test_a_deleted_account_leaves_no_row_in_any_table(
     other = await sign_up(accounts, "other@example.com")
     with statements(database_url) as cursor:
         for user_id in (answer["id"], other["id"]):
-            cursor.execute(
-                "INSERT INTO chat_history (user_id, conversation_id, question, answer, mode)"
-                " VALUES (%s, gen_random_uuid(), 'q', 'a', 'claude')",
-                (user_id,),
-            )
+            await db.save_turn(user_id, uuid4(), PastTurn("q", "a", ()), "claude", "title")
             cursor.execute("INSERT INTO user_progress (user_id, chapter_id) VALUES (%s, 'intro')", (user_id,))
         headers = bearer(answer["access_token"])
         assert (await accounts.delete("/api/auth/me", headers=headers)).status_code == 204
@@ -192,7 +189,7 @@ async def test_a_deleted_account_leaves_no_row_in_any_table(
             " AND (column_name = 'user_id' OR (table_name, column_name) = ('users', 'id'))"
         )
         columns = cursor.fetchall()
-        assert len(columns) >= 3
+        assert len(columns) >= 4
         for table, column in columns:
             cursor.execute(f"SELECT {column} FROM {table}")
             assert cursor.fetchall() == [(other["id"],)], table
