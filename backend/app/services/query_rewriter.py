@@ -119,7 +119,9 @@ class QueryRewriter:
         if not (thread or foreign) and (known := await self._found_by_its_terms(own)):
             return (known, own)
         rewritten = "" if vocabulary.is_urdu else await self._rewritten(own, foreign, thread)
-        return _each_once([rewritten, own]) if rewritten else _without_model(own, foreign, thread, vocabulary)
+        if not rewritten:
+            return _without_model(own, foreign, thread, vocabulary)
+        return (rewritten,) if thread else _each_once([rewritten, own])  # "why?" finds nothing but noise
 
     async def _known_words(self) -> Vocabulary:
         if self._shelf is not None:
@@ -162,10 +164,12 @@ class QueryRewriter:
 
 
 def _without_model(own: str, foreign: str, thread: tuple[PastTurn, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The question, the question after the last two, and what of both the book's vocabulary knows."""
+    """The question, the question after the last two, and what of both the book's vocabulary knows. A follow-up that
+    names no subject ("why?") is searched only after the others."""
     joined = "\n".join([*(turn.question for turn in thread[-_JOINED_TURNS:]), own]) if thread else ""
-    abroad = [text for text in (own, joined, foreign) if text and detect(text) != "en"]
-    return _each_once([own, joined, *(form for text in abroad for form in english_forms(text, vocabulary))])
+    texts = [text for text in (own, joined) if text and (not joined or text == joined or telling_words(own))]
+    abroad = [text for text in (*texts, foreign) if text and detect(text) != "en"]
+    return _each_once([*texts, *(form for text in abroad for form in english_forms(text, vocabulary))])
 
 
 def read_rewrite(text: str) -> str:
