@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.app",
     "tests.fixtures.accounts",
     "tests.fixtures.processes",
+    "tests.fixtures.redis",
 ]
 
 
