@@ -3,7 +3,9 @@
 Stops before the limit, not after it: a call is made only when even its dearest outcome fits into what is left.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
@@ -51,7 +53,8 @@ class Account:
     def __init__(self, price: Price, limit_usd: Decimal) -> None:
         self._price = price
         self._limit_microusd = int(limit_usd * MICROUSD)
-        self._reserved_microusd = 0
+        self._held_microusd = 0
+        self._settled = asyncio.Condition()
         self.spent_microusd = 0
 
     def record(
@@ -68,16 +71,23 @@ class Account:
         if trace:
             trace.cost_microusd += cost
 
-    def reserve(self, usage: Usage) -> int:
-        """Returns what to `release` when the call is over. Raises LimitReached."""
-        dearest = self._price.cost_microusd(usage)
-        if self.spent_microusd + self._reserved_microusd + dearest > self._limit_microusd:
-            raise LimitReached
-        self._reserved_microusd += dearest
-        return dearest
-
-    def release(self, reserved_microusd: int) -> None:
-        self._reserved_microusd -= reserved_microusd
+    @asynccontextmanager
+    async def room_for(self, dearest: Usage) -> AsyncGenerator[None]:
+        """Holds back what a call may cost at most while it runs. Waits for calls that hold back too much now; raises
+        LimitReached when there is none."""
+        most = self._price.cost_microusd(dearest)
+        async with self._settled:
+            while self.spent_microusd + self._held_microusd + most > self._limit_microusd:
+                if not self._held_microusd:
+                    raise LimitReached
+                await self._settled.wait()
+            self._held_microusd += most
+        try:
+            yield
+        finally:
+            self._held_microusd -= most
+            async with self._settled:
+                self._settled.notify_all()
 
 
 class WatchedClaude(ClaudeService):
@@ -100,20 +110,14 @@ class WatchedClaude(ClaudeService):
         listener: ReplyListener | None = None,
     ) -> ClaudeReply:
         text = sum(estimate_tokens(passage.text) for passage in passages)
-        reserved = self.account.reserve(_dearest(text + estimate_tokens(question)))
-        try:
+        async with self.account.room_for(_dearest(text + estimate_tokens(question))):
             reply = await super().answer(question, passages, reader_key=reader_key, listener=listener)
-        finally:
-            self.account.release(reserved)
         _note_citations(reply, passages)
         return reply
 
     async def rewrite(self, block: str) -> str:
-        reserved = self.account.reserve(_dearest(estimate_tokens(block)))
-        try:
+        async with self.account.room_for(_dearest(estimate_tokens(block))):
             return await super().rewrite(block)
-        finally:
-            self.account.release(reserved)
 
 
 def open_account(settings: Settings, limit_usd: Decimal) -> Account:
