@@ -1,6 +1,7 @@
 """What is told of figures that fell, and what is not taken for a fall."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,10 @@ def test_answers_are_compared_too() -> None:
 
 
 def test_the_table_names_figures_and_questions() -> None:
-    console = Console(width=100, record=True, force_terminal=False)
+    shown = StringIO()
     comparison = compared([seen(number, float(number > 0)) for number in range(10)], [seen(n) for n in range(10)])
-    table.show_comparison(comparison, console)
-    text = console.export_text()
+    table.show_comparison(comparison, Console(file=shown, width=100))
+    text = shown.getvalue()
     assert "recall_in_context" in text
     assert "-10.0" in text
     assert "q0 (alone): Question 0?" in text
