@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,11 +22,13 @@ from backend.app.services.qdrant_service import QdrantService, open_index
 from backend.app.services.query_rewriter import QueryRewriter
 from backend.app.services.reader_words import DEFAULT_QUESTION
 from backend.app.services.retriever import Retriever
+from backend.app.services.unanswered import UnansweredLog
 from backend.app.utils.config import Settings
 from tests.fakes import claude_wire as wire
 from tests.fakes.book import NODE, TOPIC, chunk
 from tests.fakes.claude import Body, Content, FakeClaude
 from tests.fakes.claude_rules import search_results
+from tests.fixtures.database import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -363,6 +366,90 @@ async def test_a_reader_who_is_gone_by_now_still_gets_the_answer(
     await db.delete_user(reader.user_id)
     answer = await remembering.ask(Asked("What is a node?"), reader)
     assert (answer.grounded, answer.warning) == (True, "Could not save chat history.")
+
+
+# --- what the book does not answer
+
+
+Noting = Callable[[UnansweredLog], AnswerService]
+
+
+@pytest.fixture
+def noting(
+    book_settings: Settings, embedder: EmbeddingService, index: QdrantService, door: ClaudeService, nowhere: DBService
+) -> Noting:
+    retriever = Retriever(embedder, index, threshold=book_settings.retrieval_threshold)
+    return lambda log: AnswerService(book_settings, QueryRewriter(door), retriever, door, nowhere, log)
+
+
+def partly(body: Body) -> Content:
+    return [*wire.default_content(body), wire.text("\n[open] The book does not say since when.")]
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "noted"),
+    [
+        ("How do I cook rice?", None, ("not_in_book", "gate")),
+        ("What is a node?", NOT_IN_THE_BOOK, ("not_in_book", "model")),
+        ("What is a node?", cited_wrongly, ("not_in_book", "citations")),
+        ("What is a node?", partly, ("partial", "model")),
+    ],
+)
+async def test_a_question_that_stays_open_is_noted_with_its_reason(
+    noting: Noting,
+    db: DBService,
+    database_url: str,
+    claude: FakeClaude,
+    question: str,
+    said: Any,
+    noted: tuple[str, str],
+) -> None:
+    if said:
+        claude.says(said)
+    unanswered = UnansweredLog(db)
+    answer = await ask(noting(unanswered), question)
+    await unanswered.close()
+    with statements(database_url) as cursor:
+        cursor.execute("SELECT question, language, outcome, reason, chapter_id IS NOT NULL FROM unanswered_questions")
+        assert cursor.fetchall() == [(question, "en", *noted, True)]
+    assert answer.outcome == noted[0]
+
+
+async def test_a_declined_question_is_noted_and_an_answered_one_is_not(
+    noting: Noting, db: DBService, claude: FakeClaude, database_url: str
+) -> None:
+    unanswered = UnansweredLog(db)
+    service = noting(unanswered)
+    assert (await ask(service, "What is a node?")).outcome == "answered"
+    claude.says(wire.default_content, stop_reason="refusal")
+    await ask(service, "What is a topic?")
+    await unanswered.close()
+    with statements(database_url) as cursor:
+        cursor.execute("SELECT question, reason FROM unanswered_questions")
+        assert cursor.fetchall() == [("What is a topic?", "refused")]
+
+
+async def test_a_follow_up_is_noted_as_it_stands_by_itself(noting: Noting, db: DBService, claude: FakeClaude) -> None:
+    unanswered = UnansweredLog(db)
+    service = noting(unanswered)
+    first = await ask(service, "What is a node?")
+    claude.rewrites({"and why is it slower?": "Why is a ROS 2 node slower?"})
+    claude.says(NOT_IN_THE_BOOK)
+    await ask(service, "and why is it slower?", conversation_id=str(first.conversation_id))
+    await unanswered.close()
+    (section,) = await db.list_unanswered(1, 10, 5)
+    assert section.questions == ("Why is a ROS 2 node slower?",)
+
+
+async def test_a_dead_database_costs_the_note_and_nothing_else(noting: Noting, nowhere: DBService) -> None:
+    unanswered = UnansweredLog(nowhere)
+    with capture_logs() as logs:
+        answer = await ask(noting(unanswered), "How do I cook rice?")
+        await unanswered.close()
+    assert is_refusal(answer)
+    assert answer.warning is None
+    assert "unanswered_not_recorded" in {entry["event"] for entry in logs}
+    assert "rice" not in str(logs)
 
 
 # --- failures
