@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from backend.app.errors import AIServiceBusy, BookNotIngested
-from backend.app.models.domain import Chunk, Reader
+from backend.app.models.domain import Chunk, QuestionLanguage, Reader
 from backend.app.services.answer_service import Answer, AnswerService, Asked
 from backend.app.services.claude_service import ClaudeService, Patience
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService
-from backend.app.services.extractive import FIRST_LINE
+from backend.app.services.extractive import FIRST_LINE, FIRST_LINES
 from backend.app.services.outcomes import NOT_IN_THE_BOOK
 from backend.app.services.qdrant_service import QdrantService, open_index
 from backend.app.services.query_rewriter import QueryRewriter
@@ -258,6 +258,17 @@ async def test_without_a_key_the_book_answers_in_its_own_words(quoting: AnswerSe
     for source in answer.sources:
         assert source.quote in answer.text
         assert any(source.quote in part.text for part in BOOK)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"), [("ROS 2 node کیا ہے؟", "ur"), ("ROS 2 node kya hota hai?", "ur-Latn")]
+)
+async def test_without_a_key_the_first_line_is_in_the_readers_language(
+    quoting: AnswerService, question: str, language: QuestionLanguage
+) -> None:
+    answer = await ask(quoting, question)
+    assert answer.text.splitlines()[0] == FIRST_LINES[language]
+    assert NODE in answer.text
 
 
 async def test_without_a_key_the_same_rule_refuses(quoting: AnswerService) -> None:

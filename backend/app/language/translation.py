@@ -13,6 +13,7 @@ from backend.app.language.vocabulary import Vocabulary
 
 MOST_WORDS = 60
 """Words of a question that are looked at: it bounds the time for a page of text."""
+LONGEST_WORD = 40
 _MEANINGS = 2
 
 
@@ -20,7 +21,11 @@ def english_forms(question: str, vocabulary: Vocabulary) -> tuple[str, ...]:
     """What to search beside the question itself; empty when the book is in Urdu or no English word was found."""
     if vocabulary.is_urdu:
         return ()
-    words = list(dict.fromkeys(_english_words(tokens(question)[:MOST_WORDS], vocabulary)))
+    words = list(
+        dict.fromkeys(
+            _english_words([word for word in tokens(question) if len(word) <= LONGEST_WORD][:MOST_WORDS], vocabulary)
+        )
+    )
     gloss = " ".join(words)
     return (gloss,) if gloss else ()
 

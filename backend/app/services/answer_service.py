@@ -174,11 +174,11 @@ class AnswerService:
         return _Prepared(started, asked, conversation, understood, findings)
 
     async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> _Verdict:
-        passages = prepared.findings.passages
+        passages, language = prepared.findings.passages, prepared.understood.language
         if passages and self._claude:
             verdict = await self._ask_claude(self._claude, prepared, reader, tell)
         else:
-            verdict = _Verdict(quote_passages(passages)) if passages else _Verdict(None, reason="gate")
+            verdict = _Verdict(quote_passages(passages, language)) if passages else _Verdict(None, reason="gate")
         if tell and (verdict.checked is None or self._claude is None):
             for quote in verdict.checked.quotes if verdict.checked else ():
                 tell(SourceCited(self._source(quote)))

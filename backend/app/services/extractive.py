@@ -1,17 +1,23 @@
-"""Answers without a model: the book's own words, and a first line that says so. Pure."""
+"""Answers without a model: the book's own words, and a first line in the reader's language that says so. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from backend.app.models.domain import QuestionLanguage
 from backend.app.services.citations import CheckedAnswer, Quote
 from backend.app.services.passages import Passage
 
 FIRST_LINE = "No AI model is configured: these are the passages of the book that fit the question, word for word."
+FIRST_LINES: Mapping[QuestionLanguage, str] = {
+    "ur": "کوئی AI ماڈل ترتیب نہیں دیا گیا: یہ کتاب کے وہ اقتباسات ہیں جو سوال سے ملتے ہیں، لفظ بہ لفظ۔",
+    "ur-Latn": "Koi AI model set nahi hai: ye kitab ke wo hisse hain jo sawal se milte hain, lafz ba lafz.",
+}
+"""In the languages that are not English; every other reader gets `FIRST_LINE`."""
 MAX_PASSAGES = 3
 _QUOTE_CHARS = 160  # whole sentences until there are this many
 _FEWEST_WORDS = 12  # a heading's one-line introduction scores high by the heading alone and explains nothing
 
 
-def quote_passages(passages: Sequence[Passage]) -> CheckedAnswer | None:
+def quote_passages(passages: Sequence[Passage], language: QuestionLanguage = "en") -> CheckedAnswer | None:
     """The best three passages, whole; None when there are none. Mere one-liners only when there is nothing else."""
     telling = [passage for passage in passages if len(passage.text.split()) >= _FEWEST_WORDS]
     shown = (telling or passages)[:MAX_PASSAGES]
@@ -19,7 +25,7 @@ def quote_passages(passages: Sequence[Passage]) -> CheckedAnswer | None:
         return None
     parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)
     quotes = tuple(Quote(passage, passage.chunks[0], _beginning(passage)) for passage in shown)
-    return CheckedAnswer("\n\n".join([FIRST_LINE, *parts]), quotes, dropped=0)
+    return CheckedAnswer("\n\n".join([FIRST_LINES.get(language, FIRST_LINE), *parts]), quotes, dropped=0)
 
 
 def _beginning(passage: Passage) -> str:
