@@ -19,6 +19,7 @@ CHANGING = {
     ("DELETE", "/api/auth/me"),
     ("PUT", "/api/user/settings"),
     ("POST", "/api/chat/ask"),
+    ("POST", "/api/chat/ask/stream"),
     ("POST", "/api/chat/question"),
     ("POST", "/api/chat/selected-text"),
     ("DELETE", "/api/chat/history"),

@@ -69,6 +69,7 @@ class _Exchange:
         self._received_bytes = 0
         self._body_complete = False
         self.status = 0
+        self._is_sent = False
         self._headers = Headers(scope=scope)
         offered = self._headers.get("x-request-id", "")
         self._request_id = offered if _CLIENT_ID.fullmatch(offered) else uuid4().hex
@@ -100,6 +101,7 @@ class _Exchange:
             self.status = message["status"]
             self._complete(MutableHeaders(scope=message))
         await self._send(message)
+        self._is_sent = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self._request_id
@@ -116,4 +118,6 @@ class _Exchange:
         elapsed_ms = round((time.perf_counter() - self._started) * 1000, 1)
         path = self._scope["path"][:_MAX_LOGGED_PATH_CHARS]
         fields = {"method": self._scope["method"], "path": path, "status": self.status}
+        if outcome := self._scope.get("state", {}).get("outcome") or (None if self._is_sent else "left"):
+            fields["outcome"] = outcome  # of a response that was sent in parts, or not to its end
         _log.info("request_served", **fields, latency_ms=elapsed_ms)
