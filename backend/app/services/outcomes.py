@@ -3,7 +3,7 @@ our own instructions, or something that nobody cited. One sentence at a time, so
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from backend.app.models.domain import QuestionLanguage
@@ -15,6 +15,7 @@ NOT_IN_THE_BOOK = "I don't have this information in the book."
 LONGEST_OPEN_SENTENCE = 300
 RULE_WORDS = 7
 """A sentence that has so many words in a row in common with our instructions recites them."""
+FEWEST_RULE_WORDS = 4
 KNOWN_SHARE = 0.5
 """Share of an uncited English sentence's terms that the passages or the question must hold."""
 _LEAD_IN_WORDS = 12
@@ -60,8 +61,11 @@ def read_open_mark(sentence: str, *, cited: bool) -> tuple[str, bool]:
 
 
 def recites_rules(sentence: str) -> bool:
-    """Whether the sentence repeats our instructions. The sentence for missing information belongs to the reader."""
-    return bool(_rows_of_words(sentence) & _rules())
+    """Whether the sentence repeats our instructions: so many of their words in a row, or all of its words when it is
+    shorter. The sentence for missing information belongs to the reader."""
+    found = words(sentence.translate(_SIGNS)).split()
+    size = min(RULE_WORDS, len(found))
+    return size >= FEWEST_RULE_WORDS and not _rows_of_words(found, size).isdisjoint(_rules(size))
 
 
 def known_terms(texts: Iterable[str]) -> frozenset[str]:
@@ -93,12 +97,12 @@ def _said(text: str) -> str:
     return text.translate(_SIGNS).strip(" \n\"'*_>").casefold()
 
 
-def _rows_of_words(text: str) -> frozenset[tuple[str, ...]]:
-    found = words(text.translate(_SIGNS)).split()
-    return frozenset(tuple(found[at : at + RULE_WORDS]) for at in range(len(found) - RULE_WORDS + 1))
+def _rows_of_words(found: Sequence[str], size: int) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(found[at : at + size]) for at in range(len(found) - size + 1))
 
 
 @cache
-def _rules() -> frozenset[tuple[str, ...]]:
-    rows = _rows_of_words(load_prompt("answer").text) | _rows_of_words(load_prompt("rewrite").text)
-    return rows - _rows_of_words(NOT_IN_THE_BOOK)
+def _rules(size: int) -> frozenset[tuple[str, ...]]:
+    texts = (load_prompt("answer").text, load_prompt("rewrite").text)
+    rows = frozenset[tuple[str, ...]]().union(*(_rows_of_words(words(text).split(), size) for text in texts))
+    return rows - _rows_of_words(words(NOT_IN_THE_BOOK).split(), size)
