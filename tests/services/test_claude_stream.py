@@ -187,7 +187,8 @@ async def test_a_refused_or_unsent_call_costs_nothing(
 ) -> None:
     claude.fails(529)
     await service.answer("?", [PASSAGE])
-    nowhere = ClaudeService("k", MODEL, base_url="http://127.0.0.1:9", patience=Patience(0.3), meter=meter)
+    nowhere = ClaudeService("k", MODEL, base_url="http://127.0.0.1:9", patience=Patience(5, 0.01), meter=meter)
+    await nowhere.warm_up()
     with pytest.raises(AIServiceBusy):
         await nowhere.answer("?", [PASSAGE])
     await nowhere.close()
@@ -272,6 +273,15 @@ def test_an_open_block_ignores_deltas_of_other_kinds() -> None:
         delta(type="new"),
     ]
     assert parts_of([started(text=""), *deltas]) == []
+
+
+def test_a_character_that_comes_in_halves_is_one() -> None:
+    halves = [delta(type="text_delta", text=half) for half in ("a \ud83d", "\ude00 b", "\ud83d", "c")]
+    found = parts_of([started(text=""), *halves, {"type": "content_block_stop"}])
+    assert "".join(part.text for part in found if isinstance(part, TextPiece)) == "a 😀 b\ufffdc"
+    content = [{"type": "text", "text": "a \ud83d\ude00 b\ud83dc"}]
+    whole = read_reply({"content": content, "stop_reason": "end_turn"}, request_id=None, latency_ms=0)
+    assert whole.text == "a 😀 b\ufffdc"
 
 
 def test_bounds_and_errors_end_the_reading() -> None:

@@ -15,6 +15,7 @@ MAX_TEXT_CHARS = 20_000
 MAX_CITATIONS = 500
 """The same for citations: each one is looked up, and nothing else may run meanwhile."""
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _LEAKED_TAG = re.compile(r"</?cite\b[^>]*(?:>|\Z)", re.IGNORECASE)
 
 
@@ -83,7 +84,7 @@ def read_reply(payload: object, *, request_id: str | None, latency_ms: int) -> C
     texts = [part for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
     if sum(len(part["text"]) for part in texts) > MAX_TEXT_CHARS:
         raise MalformedReply("text too long")
-    words = [strip_leaked_tags(part["text"]) for part in texts]
+    words = [clean_text(part["text"]) for part in texts]
     blocks = tuple(TextBlock(said, _citations(part)) for part, (said, _) in zip(texts, words, strict=True))
     if sum(len(block.citations) for block in blocks) > MAX_CITATIONS:
         raise MalformedReply("too many citations")
@@ -103,8 +104,11 @@ def as_object(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def strip_leaked_tags(text: str) -> tuple[str, int]:
-    """The text of a block without `<cite>` tags, which are the API's own markup, and how many there were."""
+def clean_text(text: str) -> tuple[str, int]:
+    """The text of a block without `<cite>` tags, which are the API's own markup, and how many there were. Halves of a
+    character (JSON can hold them) are joined; one that stays alone, which no response could carry, is replaced."""
+    if _HALF_CHARACTER.search(text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return _LEAKED_TAG.subn("", text)
 
 

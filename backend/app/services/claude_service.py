@@ -212,8 +212,8 @@ class ClaudeService:
         return read_reply(payload, request_id=response.request_id, latency_ms=_ms_since(started))
 
     async def _listen(self, client: Any, call: Call, heard: StreamedReply) -> ClaudeReply:
-        """The library does the HTTP and cuts the stream into events; what they say is read by us. A connection that is
-        left early is closed, not kept."""
+        """The library does the HTTP and cuts the stream into events; what they say is read by us. Left early, the
+        connection is closed."""
         from anthropic import AsyncStream
 
         assert call.listener

@@ -19,12 +19,12 @@ from backend.app.services.claude_reply import (
     Usage,
     as_list,
     as_object,
+    clean_text,
     read_citation,
     read_usage,
-    strip_leaked_tags,
 )
 
-_MAY_BEGIN_TAG = re.compile(r"<(?:/?(?:c(?:i(?:t(?:e(?:\b[^>]*)?)?)?)?)?)?\Z", re.IGNORECASE)
+_UNSURE = re.compile("<(?:/?(?:c(?:i(?:t(?:e(?:\\b[^>]*)?)?)?)?)?)?\\Z|[\ud800-\udbff]\\Z", re.IGNORECASE)
 
 
 class StreamFailed(Exception):
@@ -147,7 +147,7 @@ class StreamedReply:
 
 
 class _OpenBlock:
-    """Words come in arbitrary pieces: what may be the beginning of a leaked tag waits for the next one."""
+    """Words come in arbitrary pieces: what may begin a leaked tag, or is half a character, waits for the next one."""
 
     def __init__(self) -> None:
         self.citations: list[Citation] = []
@@ -162,9 +162,9 @@ class _OpenBlock:
     def add(self, words: str) -> str:
         """The words that are sure now."""
         text = self._held + words
-        begun = _MAY_BEGIN_TAG.search(text)
-        self._held = begun.group() if begun else ""
-        return self._sure(text[: begun.start()] if begun else text)
+        unsure = _UNSURE.search(text)
+        self._held = unsure.group() if unsure else ""
+        return self._sure(text[: unsure.start()] if unsure else text)
 
     def end(self) -> str:
         """The words that waited, now that no tag can follow."""
@@ -172,7 +172,7 @@ class _OpenBlock:
         return self._sure(held)
 
     def _sure(self, text: str) -> str:
-        words, tags = strip_leaked_tags(text)
+        words, tags = clean_text(text)
         self.leaked_tags += tags
         self._pieces.append(words)
         return words
