@@ -9,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from backend.app import serving
-from backend.app.doctor import examine
+from backend.app.doctor import Check, examine
 from backend.app.utils.config import Settings
+from tests.fixtures.redis import RedisServer
 
 
 @pytest.mark.anyio
@@ -26,6 +27,23 @@ async def test_a_database_that_does_not_answer_comes_with_what_to_check(tmp_path
     assert checks["database"].state == "failed"
     assert "DATABASE_URL" in checks["database"].fix
     assert "try again" not in checks["database"].detail
+
+
+@pytest.mark.anyio
+async def test_where_limits_are_counted_is_told_and_a_redis_that_does_not_answer_comes_with_its_fix(
+    tmp_path: Path, database_url: str, redis_server: RedisServer
+) -> None:
+    with serving.bind("127.0.0.1", 0) as bound_only:
+        unreachable = f"redis://:hunter2@127.0.0.1:{bound_only.getsockname()[1]}/0"
+    found: list[Check] = []
+    for storage in ("memory", "postgres", redis_server.url, unreachable):
+        settings = Settings(
+            data_dir=tmp_path, database_url=SecretStr(database_url), rate_limit_storage=SecretStr(storage)
+        )
+        found += [check for check in await examine(settings) if check.name == "limits"]
+    assert [check.state for check in found] == ["ok", "ok", "ok", "failed"]
+    assert "RATE_LIMIT_STORAGE" in found[-1].fix
+    assert "hunter2" not in f"{found}"
 
 
 @pytest.mark.anyio

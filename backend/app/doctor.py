@@ -14,11 +14,18 @@ from time import perf_counter
 from typing import Literal
 from urllib.parse import urlsplit
 
-from backend.app.errors import AppError, BookNotIngested, ConfigurationError, DatabaseUnavailable
+from backend.app.errors import (
+    AppError,
+    BookNotIngested,
+    ConfigurationError,
+    DatabaseUnavailable,
+    RateLimitsUnavailable,
+)
 from backend.app.lifespan import open_database
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.qdrant_service import open_index
+from backend.app.services.redis_windows import RedisWindows
 from backend.app.utils.config import Settings, settings_warnings
 
 LOW_DISK_BYTES = 1_000_000_000  # the embedded stores, the model's graph and room to write
@@ -47,6 +54,7 @@ async def examine(settings: Settings) -> list[Check]:
         _environment(settings),
         _data_dir(settings.data_dir),
         await _guarded("database", lambda: _database(settings)),
+        await _guarded("limits", lambda: _limits(settings)),
         *await _retrieval(settings),
         await _guarded("claude", lambda: _claude(settings)),
         _origins(settings),
@@ -101,6 +109,25 @@ def _database_kind(settings: Settings) -> str:
         return "embedded"
     host = urlsplit(settings.database_url.get_secret_value()).hostname or "Unix socket"
     return f"{host} (pooled)" if "-pooler" in host else host
+
+
+async def _limits(settings: Settings) -> Check:
+    storage = settings.rate_limit_storage.get_secret_value()
+    if storage == "memory":
+        return Check("limits", "ok", "counted in memory, by each process for itself")
+    if storage == "postgres":
+        return Check("limits", "ok", "counted in the database")
+    where, windows = urlsplit(storage).hostname, RedisWindows(storage)
+    try:
+        await windows.ping()
+        return Check("limits", "ok", f"counted in Redis: {where} answers")
+    except RateLimitsUnavailable as error:
+        fix = "Check that the server of RATE_LIMIT_STORAGE runs, and the URL's host, port and password."
+        return Check(
+            "limits", "failed", f"{where} refuses or does not answer ({type(error.__cause__).__name__}).", fix
+        )
+    finally:
+        await windows.close()
 
 
 async def _retrieval(settings: Settings) -> list[Check]:

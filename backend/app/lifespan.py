@@ -112,7 +112,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
             limiter=RateLimiter(settings, windows),
-            readiness=Readiness({"database": db.ping, "search": index.ping, "limits": windows.ping}),
+            readiness=Readiness({"database": db.ping, "search": index.ping}),
         )
 
 

@@ -120,3 +120,13 @@ def test_behind_a_proxy_each_network_is_one_stranger_however_it_spells_itself(st
     assert status("::ffff:192.0.2.1") == 429
     assert status("garbage-1") == 200
     assert status("garbage-2") == 429
+
+
+def test_while_redis_is_away_questions_are_refused_and_the_book_stays_open(start_app: AppFactory) -> None:
+    http = start_app(rate_limit_storage=SecretStr("redis://:hunter2@127.0.0.1:1/0"))
+    refused = ask(http)
+    assert (refused.status_code, refused.json()["code"]) == (503, "rate_limits_unavailable")
+    assert refused.headers["retry-after"] == "5"
+    assert "hunter2" not in refused.text
+    assert http.get("/api/chapters").status_code == 200
+    assert http.get("/health/ready").status_code == 200, "a load balancer must not take the book away"

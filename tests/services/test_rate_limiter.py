@@ -77,7 +77,6 @@ async def test_a_window_admits_its_limit_and_says_what_is_left(windows: Windows,
     assert (seen.entry, seen.used) == (None, 3)
     assert 3590 < seen.frees_in_s <= 3600
     assert (await windows.hit(THREE, subject + "x")).used == 1
-    await windows.ping()
 
 
 async def test_exactly_one_entry_is_taken_back_however_often(windows: Windows, subject: str) -> None:

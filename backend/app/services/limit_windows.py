@@ -36,10 +36,6 @@ class Windows(Protocol):
         """The window as it is now, without entering it."""
         ...
 
-    async def ping(self) -> None:
-        """Raises when that place does not answer."""
-        ...
-
     async def close(self) -> None: ...
 
 
@@ -73,9 +69,6 @@ class MemoryWindows:
 
     async def look(self, item: RateLimitItem, subject: str) -> Hit:
         return await self._state(item, subject, None)
-
-    async def ping(self) -> None:
-        """It is this process: always there."""
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -137,9 +130,6 @@ class PostgresWindows:
 
     async def look(self, item: RateLimitItem, subject: str) -> Hit:
         return await self._db.look_at_rate_limit(item.key_for(subject), item.get_expiry())
-
-    async def ping(self) -> None:
-        await self._db.ping()
 
     async def close(self) -> None:
         """Whoever opened the database closes it."""
