@@ -130,3 +130,33 @@ def test_while_redis_is_away_questions_are_refused_and_the_book_stays_open(start
     assert "hunter2" not in refused.text
     assert http.get("/api/chapters").status_code == 200
     assert http.get("/health/ready").status_code == 200, "a load balancer must not take the book away"
+
+
+def test_a_stream_that_breaks_on_our_side_is_given_back_and_one_that_the_reader_leaves_is_not(
+    start_app: AppFactory, claude: FakeClaude
+) -> None:
+    http = start_app(
+        rate_limit_questions_per_hour=3,
+        anthropic_api_key=SecretStr("sk-ant-api03-test-key-of-the-tests"),
+        anthropic_base_url=claude.base_url,
+    )
+    reader = sign_up(http)
+    events = reader | {"Accept": "text/event-stream"}
+
+    def left() -> int:
+        return http.get("/api/user/limits", headers=reader).json()["questions"]["remaining"]
+
+    whole = ask(http, events)
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    assert (remaining(whole), left()) == (2, 2)
+    claude.fails(429, retry_after=90)
+    broken = ask(http, events)
+    assert (broken.status_code, remaining(broken)) == (200, 1), "it had begun when Claude failed"
+    assert '"type":"error"' in broken.text.replace(" ", "")
+    assert left() == 2
+    claude.hangs()
+    with http.stream("POST", "/api/chat/ask", json=QUESTION, headers=events) as leaving:
+        assert remaining(leaving) == 1
+    assert left() == 1
+    assert remaining(ask(http, events, path="ask/stream")) == 0
+    assert_refused(ask(http, events), 3, 3600)
