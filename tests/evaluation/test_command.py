@@ -103,6 +103,38 @@ def test_wrong_usage_is_exit_code_2(given: list[str], said: str) -> None:
     assert "Traceback" not in err
 
 
+def test_odd_names_are_shown_as_they_are(docs: Path, tmp_path: Path) -> None:
+    odd = [
+        asked(
+            "Why does a gyroscope drift?",
+            ("intro.md", "angle drift"),
+            question_id="\ud800",
+            kind="[/red] $x",
+            lang="[b]",
+        ),
+        asked("How long is charging?", ("intro.md", "not there"), question_id="[bold]", kind="سوال", lang="$\\frac$"),
+    ]
+    questions = write_lines(tmp_path / "questions.jsonl", odd)
+    file = tmp_path / "report.json"
+    where = ["--docs", str(docs), "--questions", str(questions), "--json", str(file)]
+    code, out, err = run("evaluate", *where, DATA_DIR=str(tmp_path / "data"))
+    assert code == 0, err
+    assert "[/red] $x" in out
+    assert "- [bold]" in out
+    assert json.loads(file.read_text(encoding="utf-8"))["results"][0]["id"] == "?"
+    assert file.with_suffix(".png").exists()
+
+
+@pytest.mark.parametrize(("name", "said"), [("plot.png", "is the name of the plot"), (".", "is a folder")])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_measured(
+    arguments: list[str], tmp_path: Path, name: str, said: str
+) -> None:
+    code, out, err = run(*arguments, "--json", str(tmp_path / name), DATA_DIR=str(tmp_path / "data"))
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_missing_baseline_is_told_before_anything_is_measured(arguments: list[str], tmp_path: Path) -> None:
     code, out, err = run(*arguments, "--baseline", str(tmp_path / "none.json"), DATA_DIR=str(tmp_path / "data"))
     assert (code, out) == (2, "")

@@ -115,6 +115,7 @@ def test_a_limit_chooses_the_same_questions_whatever_their_order(tmp_path: Path)
     ("line", "said"),
     [
         ("{not json", "line 2 is not JSON"),
+        ("[" * 100_000, "line 2 is not JSON"),
         ("[1, 2]", "line 2 is no JSON object"),
         ("42", "line 2 is no JSON object"),
         ({"question": "Why?", "gold": [GOLD]}, '"id" must be a text'),

@@ -54,6 +54,8 @@ async def evaluate(settings: Settings, request: Request) -> bool:
     Raises EvaluationError for files that cannot be used, BookError for a book that cannot, ConfigurationError when a
     model is asked for without a key.
     """
+    if request.json_file:
+        report.prepare(request.json_file)
     earlier = report.read_results(request.baseline) if request.baseline else None
     measured = await measure(settings, request)
     console = table.open_console()
@@ -93,7 +95,7 @@ async def _answered(answers: AnswerService, found: list[Observed]) -> list[Obser
 
 def _write(measured: Report, settings: Settings, path: Path, console: Console) -> None:
     report.write(path, measured, settings)
-    picture = path.with_suffix(".png")
+    picture = path.with_suffix(report.PLOT_SUFFIX)
     title = f"{len(measured.observed)} questions of {measured.asked.name}"
     drawn = plot.draw(picture, title, measured.observed, measured.groups, settings.retrieval_threshold)
     console.print(f"Written: {path}{f' and {picture}' if drawn else ''}", markup=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.app.errors import EvaluationError
-from backend.app.evaluation.question_file import parse_lines, read_text
+from backend.app.evaluation.question_file import encodable, parse_lines, read_text
 from backend.app.evaluation.vector_cache import RememberingEncoder
 from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, ChapterSummary
 from backend.app.services.embedding_service import EmbeddingService, open_encoder
@@ -86,19 +86,19 @@ def read_corpus(path: Path) -> Book:
     """Each passage as a chapter of its own. Raises EvaluationError with the line that is wrong."""
     chapters: dict[str, Chapter] = {}
     for number, record in parse_lines(path, read_text(path)):
-        passage_id, text, title = str(record.get("id", "")), record.get("text"), record.get("title") or ""
+        passage_id, text, title = encodable(str(record.get("id", ""))), record.get("text"), record.get("title") or ""
         if not passage_id or not isinstance(text, str) or not isinstance(title, str):
             raise EvaluationError(f'{path}, line {number}: a passage needs "id" and "text" (and may have a "title").')
         if passage_id in chapters:
             raise EvaluationError(f'{path}, line {number}: the id "{passage_id}" was used before.')
-        chapters[passage_id] = _as_chapter(passage_id, title, text, len(chapters))
+        chapters[passage_id] = _as_chapter(passage_id, encodable(title), encodable(text), len(chapters))
     if not chapters:
         raise EvaluationError(f"{path} holds no passage. Each line is one JSON object.")
     return Book(tuple(chapters.values()), (), (), path)
 
 
 def _as_chapter(passage_id: str, title: str, text: str, position: int) -> Chapter:
-    digest = hashlib.sha256(f"{title}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
     return Chapter(ChapterId(passage_id), title, f"/{passage_id}", "", position, text, digest, passage_id)
 
 

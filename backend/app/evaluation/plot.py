@@ -23,7 +23,9 @@ _VIEWS = {"alone": "", "thread": " (in its thread)", "standalone": " (standalone
 _COLOURS = {"alone": _FOUND, "thread": "#6aa6cf", "standalone": "#a9c9df"}
 
 
-def draw(path: Path, title: str, observed: Sequence[Observed], groups: Sequence[Group], threshold: float) -> bool:
+def draw(
+    path: Path, title: str, observed: Sequence[Observed], groups: Sequence[Group], threshold: float | None
+) -> bool:
     """Writes a PNG; False without matplotlib. Raises EvaluationError when the file cannot be written."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     try:
@@ -35,7 +37,7 @@ def draw(path: Path, title: str, observed: Sequence[Observed], groups: Sequence[
     left, right = picture.subplots(1, 2)
     _draw_scores(left, observed, threshold)
     _draw_recall(right, bars)
-    picture.suptitle(title, color=_INK)
+    picture.suptitle(_plain(title), color=_INK)
     try:
         picture.savefig(path, dpi=120)
     except OSError as error:
@@ -43,7 +45,7 @@ def draw(path: Path, title: str, observed: Sequence[Observed], groups: Sequence[
     return True
 
 
-def _draw_scores(axes: Any, observed: Sequence[Observed], threshold: float) -> None:
+def _draw_scores(axes: Any, observed: Sequence[Observed], threshold: float | None) -> None:
     kinds = (
         ("answerable", _FOUND, [seen.best_cosine for seen in observed if seen.question.answerable]),
         ("near the subject, not in the book", _NEAR, [s.best_cosine for s in observed if is_near_domain(s.question)]),
@@ -56,7 +58,8 @@ def _draw_scores(axes: Any, observed: Sequence[Observed], threshold: float) -> N
             label = f"{name} (n = {len(scores)})"
             axes.hist(scores, bins, weights=shares, color=colour, alpha=0.25, histtype="stepfilled")
             axes.hist(scores, bins, weights=shares, color=colour, linewidth=1.8, histtype="step", label=label)
-    axes.axvline(threshold, color=_INK, linestyle=":", linewidth=1, label=f"RETRIEVAL_THRESHOLD ({threshold:g})")
+    if threshold is not None:
+        axes.axvline(threshold, color=_INK, linestyle=":", linewidth=1, label=f"RETRIEVAL_THRESHOLD ({threshold:g})")
     axes.set(xlabel="cosine of the best passage", ylabel="% of the questions", xlim=(0, 1))
     axes.legend(frameon=False, fontsize=8)
     _tidy(axes, "Answerable questions against the others")
@@ -70,11 +73,17 @@ def _draw_recall(axes: Any, groups: Sequence[Group]) -> None:
     spread = np.clip([below, above], 0, None)
     colours = [_COLOURS[group.view] for group in groups]
     axes.barh(places, values, xerr=spread, color=colours, height=0.62, error_kw={"ecolor": _INK, "elinewidth": 1})
-    names = [f"{group.name}{_VIEWS[group.view]}, n = {one.count}" for group, one in zip(groups, shown, strict=True)]
+    names = [
+        f"{_plain(group.name)}{_VIEWS[group.view]}, n = {one.count}" for group, one in zip(groups, shown, strict=True)
+    ]
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.set(xlabel="% whose answer is in the passages that are read (95 % interval)", xlim=(0, 100))
     _tidy(axes, "Answers found")
+
+
+def _plain(name: str) -> str:
+    return name.replace("$", r"\$")  # between two of them matplotlib sets formulas
 
 
 def _tidy(axes: Any, title: str) -> None:

@@ -66,7 +66,7 @@ def parse_lines(path: Path, text: str) -> Iterator[tuple[int, Record]]:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             reason = str(error).partition(": line ")[0]
             raise EvaluationError(f"{path}, line {number} is not JSON ({reason}). Write one object a line.") from None
         if not isinstance(record, dict):
@@ -227,13 +227,18 @@ _MISSING: Any = object()
 
 def _text(record: Record, name: str, *, default: str = _MISSING) -> str:
     value = record.get(name)
-    if value is None and default is not _MISSING:
+    if value in (None, "") and default is not _MISSING:
         return default
     if isinstance(value, int) and not isinstance(value, bool) and name == "id":
         return str(value)
     if not isinstance(value, str) or (default is _MISSING and not value.strip()):
         raise _Wrong(f'"{name}" must be a text' + (" that is not empty" if default is _MISSING else ""))
-    return value
+    return encodable(value)
+
+
+def encodable(text: str) -> str:
+    """JSON can hold halves of characters, which no file and no terminal can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _flag(record: Record, name: str, *, default: bool) -> bool:

@@ -22,6 +22,7 @@ from backend.app.utils.config import Settings
 from backend.app.version import NAME, VERSION
 
 SCHEMA = 1
+PLOT_SUFFIX = ".png"
 
 
 UseOfModel = Literal["none", "rewrite", "answers"]
@@ -57,10 +58,21 @@ class Report:
         return len(self.asked.questions) - len(done)
 
 
+def prepare(path: Path) -> None:
+    """Sees to the folder before minutes are spent on measuring. Raises EvaluationError when there can be no file."""
+    if path.suffix.lower() == PLOT_SUFFIX:
+        raise EvaluationError(f"{path} is the name of the plot that is written beside the report. Call it .json.")
+    if path.is_dir():
+        raise EvaluationError(f"{path} is a folder. Give the name of a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluationError(f"{path.parent} cannot be made: {error.strerror}.") from None
+
+
 def write(path: Path, report: Report, settings: Settings) -> None:
     """Raises EvaluationError when the file cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_json(report, settings), encoding="utf-8")
     except OSError as error:
         raise EvaluationError(f"{path} cannot be written: {error.strerror}.") from None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backend.app.evaluation.baseline import TOLERATED_POINTS, Comparison
@@ -94,7 +95,9 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
         table.add_column(title, justify="right")
     for change in comparison.worse:
         before, now = f"{100 * change.before:.1f}", f"{100 * change.now:.1f}"
-        table.add_row(change.group.view, change.group.name, change.figure, before, now, f"{change.points:+.1f}")
+        table.add_row(
+            change.group.view, escape(change.group.name), change.figure, before, now, f"{change.points:+.1f}"
+        )
     console.print(table)
     if comparison.lost:
         console.print("Questions whose answer is not read any more:")
@@ -123,7 +126,7 @@ def _table(title: str, groups: Sequence[Group], columns: dict[str, str]) -> Tabl
 
 
 def _indented(group: Group) -> str:
-    return f"  {group.lang}" if group.kind and group.lang else group.name
+    return escape(f"  {group.lang}" if group.kind and group.lang else group.name)
 
 
 def _cell(value: Figure | None) -> str:
