@@ -87,6 +87,21 @@ def test_a_conversation_of_three_turns_is_understood_listed_renamed_and_deleted(
     assert begin(http, reader) != thread
 
 
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_a_streamed_answer_is_a_turn_like_any_other(client: httpx2.Client, is_signed_in: bool) -> None:
+    reader = sign_up(client) if is_signed_in else {}
+    thread = begin(client, reader)
+    body = {"question": "IK", "conversation_id": thread}
+    streamed = client.post("/api/chat/ask/stream", json=body, headers=reader)
+    assert streamed.status_code == 200
+    assert thread in streamed.text
+    assert ask(client, question="IK", headers=reader, conversation_id=thread).json()["conversation_id"] == thread
+    if is_signed_in:
+        history = client.get(f"{CONVERSATIONS}/{thread}", headers=reader).json()["history"]
+        assert [turn["question"] for turn in history] == [QUESTION, "IK", "IK"]
+        assert history[1]["answer"] == history[2]["answer"]
+
+
 def test_a_thread_without_a_login_goes_on_and_is_in_nobodys_list(client: httpx2.Client) -> None:
     thread = begin(client)
     again = ask(client, question="IK", conversation_id=thread)
