@@ -131,6 +131,8 @@ async def test_what_a_model_needs_is_told_before_anything_is_spent(
         await ask(DRIFT, settings=measuring, model="answers")
     with pytest.raises(EvaluationError, match="CLAUDE_MODEL=claude-tomorrow: its price is not known"):
         await ask(DRIFT, settings=with_claude.model_copy(update={"claude_model": "claude-tomorrow"}), model="answers")
+    with pytest.raises(EvaluationError, match="--max-usd"):
+        await ask(DRIFT, settings=with_claude, model="answers", max_usd=Decimal("nan"))
     nobody = with_claude.model_copy(update={"anthropic_base_url": "http://127.0.0.1:1"})
     with pytest.raises(EvaluationError, match="refuses or does not answer"):
         await ask(DRIFT, settings=nobody, model="answers")

@@ -123,6 +123,8 @@ class WatchedClaude(ClaudeService):
 def open_account(settings: Settings, limit_usd: Decimal) -> Account:
     """Raises EvaluationError for a model whose price is not known."""
     price = find_price(settings.claude_model)
+    if not limit_usd.is_finite():
+        raise EvaluationError("--max-usd must be an amount of dollars.")
     if price is None:
         known = ", ".join(price_table().prices)
         raise EvaluationError(f"CLAUDE_MODEL={settings.claude_model}: its price is not known here (known: {known}).")
