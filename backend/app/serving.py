@@ -1,7 +1,7 @@
 """Runs the application in this process: binds the address, opens the services, serves, closes what it opened.
 
 Knows sockets, signals and the first lines an owner sees; nothing of the endpoints. One process on purpose: the
-embedded stores, the model and the rate limits belong to it.
+embedded stores, the model and the threads of readers without a login belong to it.
 """
 
 import asyncio

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     web_concurrency: int = Field(
-        default=1, ge=1, description="Must stay 1: rate limits and the embedded stores belong to one process."
+        default=1, ge=1, description="Must stay 1: the threads of readers without a login belong to one process."
     )
 
     # Stores
