@@ -19,6 +19,7 @@ import pytest
 from backend.app.errors import DatabaseUnavailable
 from backend.app.models.domain import PastTurn
 from backend.app.services import db_pool
+from backend.app.services.conversations import Conversations
 from backend.app.services.db_service import open_db
 from backend.app.sql import load_steps
 from backend.app.utils.embedded import EmbeddedPostgres
@@ -57,6 +58,36 @@ async def test_a_server_killed_in_the_middle_is_unavailable_and_after_its_restar
                     await db.find_reader(reader.user_id)
             again = EmbeddedPostgres.start(folder)
             assert [turn.turn_id for turn in await db.list_turns(reader.user_id, 100)] == saved[::-1]
+            again.stop()
+        finally:
+            await db.close()
+            server.stop()
+
+
+async def test_a_killed_database_costs_a_thread_its_memory_only_while_it_is_gone():
+    with public_folder() as folder:
+        server = EmbeddedPostgres.start(folder)
+        db = open_db(server.dsn)
+        threads = Conversations(db)
+        try:
+            await db.migrate()
+            reader = await db.create_user("a@example.org", "hash", "A", "beginner", "none")
+            thread = await threads.open(None, reader)
+            claimed = str(thread.conversation_id)
+            assert await threads.save(thread, TURN, "claude", reader)
+            opened = await threads.open(claimed, reader)
+            postmaster = _postmaster(server)
+            family = [postmaster, *postmaster.children(recursive=True)]
+            for process in family:
+                process.send_signal(signal.SIGKILL)
+            psutil.wait_procs(family, timeout=10)
+            assert await threads.save(opened, TURN, "claude", reader) is False
+            lost = await threads.open(claimed, reader)
+            assert (lost.turns, lost.is_lost, str(lost.conversation_id) == claimed) == ((), True, False)
+            again = EmbeddedPostgres.start(folder)
+            assert await threads.open(claimed, reader) == opened
+            assert await threads.save(opened, TURN, "claude", reader)
+            assert len((await threads.open(claimed, reader)).turns) == 2
             again.stop()
         finally:
             await db.close()
