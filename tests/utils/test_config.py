@@ -258,6 +258,30 @@ def test_an_unknown_model_and_an_unencrypted_key_are_warned_about() -> None:
     assert settings_warnings(Settings(), None) == []
 
 
+@pytest.mark.parametrize(
+    "storage",
+    ["memory", "postgres", "redis://cache:6379", "redis://:hunter2@cache", "rediss://u:hunter2@cache:6380/1"],
+)
+def test_where_limits_are_counted_is_a_secret_because_its_password_is(storage: str, tmp_path: Path) -> None:
+    settings = load_settings({"RATE_LIMIT_STORAGE": storage, "DATA_DIR": str(tmp_path)}, None)
+    assert settings.rate_limit_storage.get_secret_value() == storage
+    assert "hunter2" not in f"{settings!r} {settings}"
+
+
+def test_the_words_for_where_limits_are_counted_may_be_in_any_letter_case(tmp_path: Path) -> None:
+    settings = load_settings({"RATE_LIMIT_STORAGE": "Postgres", "DATA_DIR": str(tmp_path)}, None)
+    assert settings.rate_limit_storage.get_secret_value() == "postgres"
+    assert default_text("rate_limit_storage") == "memory"
+
+
+def test_production_without_a_proxy_in_front_is_asked_whether_that_is_true(tmp_path: Path) -> None:
+    direct = load_settings(PRODUCTION | {"DATA_DIR": str(tmp_path)}, None)
+    (warning,) = settings_warnings(direct, None)
+    assert "TRUSTED_PROXY_HOPS" in warning
+    behind_one = load_settings(PRODUCTION | {"DATA_DIR": str(tmp_path), "TRUSTED_PROXY_HOPS": "1"}, None)
+    assert settings_warnings(behind_one, None) == []
+
+
 def test_every_setting_has_a_sentence_and_a_row_in_the_table() -> None:
     table = settings_table()
     for name in SETTING_NAMES:

@@ -34,8 +34,8 @@ def production_problems(values: Mapping[str, str]) -> list[str]:
     workers = values.get("web_concurrency", "1")
     if workers.isdecimal() and int(workers) > 1:
         problems.append(
-            "WEB_CONCURRENCY is more than 1, but the threads of readers without a login and the embedded search index "
-            "belong to one process, and RATE_LIMIT_STORAGE=memory would count in each. Remove it or set it to 1."
+            "WEB_CONCURRENCY is more than 1, but the threads of readers without a login and the embedded search "
+            "index belong to one process, and RATE_LIMIT_STORAGE=memory counts in each. Remove it or set it to 1."
         )
     return problems
 
