@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -25,6 +26,7 @@ from pydantic import SecretStr
 from backend.app.errors import AppError, BookError, BookNotIngested, ConfigurationError, SearchUnavailable
 from backend.app.models.domain import MANIFEST_FORMAT, ChapterId, Chunk, Manifest, ScoredChunk
 from backend.app.services import passage_payload
+from backend.app.services.memory_search import MemorySearch, StoredVectors
 from backend.app.services.ranking import Ranked, fuse
 from backend.app.textbook import analyzer
 
@@ -40,6 +42,8 @@ MANIFEST_ID = "6d616e69-6665-4374-8000-000000000000"
 
 CANDIDATES = 200
 """Hits asked of each query before fusing."""
+AROUND = 3
+"""Neighbours of the best hit that are fetched along with the hits, on each side."""
 SEARCH_TIMEOUT_S = 3.0
 WRITE_TIMEOUT_S = 60
 RESOLVED_FOR_S = 30.0
@@ -62,6 +66,14 @@ class SearchSettings(Protocol):
     def qdrant_collection_name(self) -> str: ...
     @property
     def data_dir(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`hits`: for each form, best first. `chunks`, by position: those of the hits and around each best one."""
+
+    hits: tuple[tuple[ScoredChunk, ...], ...]
+    chunks: Mapping[int, Chunk]
 
 
 class _NoCollection(BookNotIngested):
@@ -140,6 +152,8 @@ class QdrantService:
         self._params = None if local else models.SearchParams(exact=True)
         self._resolved: tuple[str, float] | None = None
         self._manifest: tuple[str, Manifest | None] = ("", None)
+        self._memory: tuple[str, MemorySearch] | None = None
+        self._sizes: dict[str, int] = {}
 
     async def close(self) -> None:
         await self._client.close()
@@ -150,9 +164,26 @@ class QdrantService:
         """Returns when Qdrant answers and holds an index."""
         await self._collection(fresh=True)
 
-    async def search(self, vector: NDArray[np.float32], query: str, *, limit: int = 10) -> list[ScoredChunk]:
-        """The passages nearest in meaning and words, best first. `vector`: the embedding of `query`."""
-        return await self._on_active(lambda name: self._search(name, vector, query, limit))
+    async def search(
+        self, vector: NDArray[np.float32], query: str, *, limit: int = 10, version: str | None = None
+    ) -> list[ScoredChunk]:
+        """The passages nearest in meaning and words, best first. `vector`: the embedding of `query`; `version`: an
+        index that does not answer yet."""
+        return list((await self.search_forms([vector], [query], limit=limit, version=version)).hits[0])
+
+    async def search_forms(
+        self,
+        vectors: Sequence[NDArray[np.float32]],
+        forms: Sequence[str],
+        *,
+        limit: int = 10,
+        version: str | None = None,
+    ) -> Found:
+        """The hits of each form of a question. `vectors`: the embeddings of the forms. Two calls, however many forms
+        there are."""
+        if version:
+            return await self._search(f"{self._alias}--{version}", vectors, forms, limit)
+        return await self._on_active(lambda name: self._search(name, vectors, forms, limit))
 
     async def chapter_chunks(self, chapter_id: ChapterId) -> list[Chunk]:
         """All passages of a chapter in reading order; none for an unknown chapter."""
@@ -218,7 +249,7 @@ class QdrantService:
         vectors: dict[str, NDArray[np.float32]] = {}
         for name in await self._own_collections():
             if name.startswith(f"{self._alias}--{fingerprint}-"):
-                for record in await self._scroll(name, fields=["content_hash"], vectors=True):
+                for record in await self._scroll(name, fields=["content_hash"], vectors=[DENSE]):
                     named: Any = record.vector
                     vectors[(record.payload or {})["content_hash"]] = np.asarray(named[DENSE], dtype=np.float32)
         return vectors
@@ -241,6 +272,7 @@ class QdrantService:
 
     async def add(self, version: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
         """Writes passages with their (n, dimension) vectors; a passage's position is its id."""
+        self._memory, self._sizes = None, {}
         points = [_point(chunk, vector, version) for chunk, vector in zip(chunks, vectors, strict=True)]
         async with self._calling(WRITE_TIMEOUT_S) as client:
             await client.upsert(f"{self._alias}--{version}", points, wait=True)
@@ -300,15 +332,51 @@ class QdrantService:
             self._manifest = (name, _manifest(records[0].payload or {}) if records else None)
         return self._manifest[1]
 
-    async def _search(self, name: str, vector: NDArray[np.float32], query: str, limit: int) -> list[ScoredChunk]:
-        requests = self._requests(vector, query, max(CANDIDATES, limit))
+    async def _search(
+        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
+    ) -> Found:
+        wanted = max(CANDIDATES, limit)
+        lists = await (self._in_memory if self._local else self._on_server)(name, vectors, forms, wanted)
+        passages = await self._size(name)
+        ranked = [fuse(dense, lexical, passages=passages, limit=limit) for dense, lexical in lists]
+        positions = {hit.position for hits in ranked for hit in hits}
+        for best in (hits[0].position for hits in ranked if hits):
+            positions.update(range(max(0, best - AROUND), min(passages, best + AROUND + 1)))
         async with self._calling() as client:
-            answers = await client.query_batch_points(name, requests)
-        scores = [{int(point.id): point.score for point in answer.points} for answer in answers]
-        ranked = fuse(scores[0], scores[1] if len(scores) > 1 else {}, limit=limit)
+            records = await client.retrieve(name, sorted(positions), with_payload=True)
+        chunks = {int(record.id): _chunk(record) for record in records}
+        return Found(tuple(tuple(_scored(hits, chunks)) for hits in ranked), chunks)
+
+    async def _on_server(
+        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
+    ) -> list[tuple[dict[int, float], dict[int, float]]]:
+        """For each form its best cosines and its best BM25, by position."""
+        requests = [self._requests(vector, form, limit) for vector, form in zip(vectors, forms, strict=True)]
         async with self._calling() as client:
-            records = await client.retrieve(name, [hit.position for hit in ranked], with_payload=True)
-        return _scored(ranked, {int(record.id): _chunk(record) for record in records})
+            answers = await client.query_batch_points(name, [request for pair in requests for request in pair])
+        found = iter([{int(point.id): point.score for point in answer.points} for answer in answers])
+        return [(next(found), next(found) if len(pair) > 1 else {}) for pair in requests]
+
+    async def _in_memory(
+        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
+    ) -> list[tuple[dict[int, float], dict[int, float]]]:
+        """The same as `_on_server` for local mode."""
+        if self._memory is None or self._memory[0] != name:
+            self._memory = (
+                name,
+                MemorySearch(map(_stored, await self._scroll(name, fields=False, vectors=[DENSE, LEXICAL]))),
+            )
+        memory = self._memory[1]
+        return [
+            (memory.nearest(vector, limit), memory.matching(analyzer.sparse_query(form)[0], limit))
+            for vector, form in zip(vectors, forms, strict=True)
+        ]
+
+    async def _size(self, name: str) -> int:
+        """Passages in a collection to which nothing is added any more."""
+        if self._sizes.get(name) is None:
+            self._sizes = {name: await self._count(name)}
+        return self._sizes[name]
 
     def _requests(self, vector: NDArray[np.float32], query: str, limit: int) -> "list[models.QueryRequest]":
         from qdrant_client import models
@@ -358,7 +426,7 @@ class QdrantService:
         *,
         where: "models.FieldCondition | None" = None,
         fields: list[str] | bool = True,
-        vectors: bool = False,
+        vectors: list[str] | bool = False,
     ) -> "list[models.Record]":
         records: list[models.Record] = []
         offset: Any = None
@@ -370,7 +438,7 @@ class QdrantService:
                     _PAGE,
                     offset=offset,
                     with_payload=fields,
-                    with_vectors=[DENSE] if vectors else False,
+                    with_vectors=vectors,
                 )
             records += page
             if offset is None:
@@ -420,6 +488,13 @@ def _point(chunk: Chunk, vector: NDArray[np.float32], version: str) -> "models.P
     indices, values = analyzer.sparse_document(chunk.embedding_text)
     named: Any = {DENSE: vector.tolist(), LEXICAL: models.SparseVector(indices=indices, values=values)}
     return models.PointStruct(id=chunk.position, vector=named, payload=passage_payload.write(chunk, version))
+
+
+def _stored(record: "models.Record") -> StoredVectors:
+    named: Any = record.vector
+    terms = named.get(LEXICAL)
+    dense = np.asarray(named[DENSE], dtype=np.float32)
+    return StoredVectors(int(record.id), dense, terms.indices if terms else (), terms.values if terms else ())
 
 
 def _chunk(record: "models.Record") -> Chunk:

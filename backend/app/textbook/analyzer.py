@@ -14,11 +14,14 @@ from typing import Any
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
-ANALYZER_VERSION = 1
+ANALYZER_VERSION = 2
 """Part of every index's name: questions and passages must be cut the same way, so a change means a new index."""
 
-K1 = 1.2
-B = 0.75
+K1 = 0.9
+B = 0.4
+"""Passages are cut to one size, so their length says little, and a word said twice is not twice the evidence:
+SQuAD 2.0 has an MRR@10 of .896 with the usual 1.2 and 0.75, and .900 with these (decision 26)."""
+
 AVERAGE_TERMS = 68.0
 """The average length is a constant: it lets one passage be weighted without the others, so an edited page changes
 only its own vectors. Chunks are cut to one size, so the true average (68 terms in a robotics book of 1,186 chunks) is
