@@ -248,6 +248,14 @@ async def test_without_a_key_a_follow_up_is_joined_with_the_last_two_questions(k
     assert (await keyless.understand("and why?", "", thread)).search.forms == (f"{joined}?",)
 
 
+async def test_without_a_key_a_follow_up_is_searched_under_the_heading_that_was_cited_last(
+    keyless: QueryRewriter,
+) -> None:
+    thread = [turn("What is a service?", "A service answers.", "Services", "Topics")]
+    understood = await keyless.understand("and why?", "", thread)
+    assert understood.search.forms == ("What is a service?\nand why?", "Services\nand why?")
+
+
 async def test_without_anything_the_question_is_searched_as_it_is() -> None:
     assert (await QueryRewriter().understand("یہ کیا ہے؟", "", [])).search.forms == ("یہ کیا ہے؟",)
 

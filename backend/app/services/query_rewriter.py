@@ -164,10 +164,12 @@ class QueryRewriter:
 
 
 def _without_model(own: str, foreign: str, thread: tuple[PastTurn, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The question, the question after the last two, and what of both the book's vocabulary knows. A follow-up that
-    names no subject ("why?") is searched only after the others."""
-    joined = "\n".join([*(turn.question for turn in thread[-_JOINED_TURNS:]), own]) if thread else ""
-    texts = [text for text in (own, joined) if text and (not joined or text == joined or telling_words(own))]
+    """The question; after the last two questions; under the heading that was cited last; and what of them the book's
+    vocabulary knows. A follow-up that names no subject ("why?") is not searched by itself."""
+    texts = [own] if telling_words(own) or not thread else []
+    if thread:
+        texts.append("\n".join([*(turn.question for turn in thread[-_JOINED_TURNS:]), own]))
+        texts += [f"{source.section}\n{own}" for source in thread[-1].sources[:1]]
     abroad = [text for text in (*texts, foreign) if text and detect(text) != "en"]
     return _each_once([*texts, *(form for text in abroad for form in english_forms(text, vocabulary))])
 
