@@ -14,7 +14,7 @@ from backend.app.evaluation.baseline import Comparison, compare
 from backend.app.evaluation.observed import Answered, Observed
 from backend.app.evaluation.questions import Gold, Question
 from backend.app.evaluation.report import _result as as_result  # pyright: ignore[reportPrivateUsage]
-from backend.app.evaluation.report import read_results
+from backend.app.evaluation.report import read_earlier
 
 GOLD = (Gold("intro.md", "", "words"),)
 
@@ -111,10 +111,11 @@ def test_the_table_names_figures_and_questions() -> None:
         ("{broken", "is no report of `evaluate`"),
         ('{"schema": 99, "results": []}', "schema 99"),
         ('{"schema": 1, "results": [{}]}', "is no report of `evaluate`"),
+        ('{"schema": 1, "results": [], "model": "x"}', "is no report of `evaluate`"),
     ],
 )
 def test_another_file_is_no_baseline(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(content)
     with pytest.raises(EvaluationError, match=said):
-        read_results(path)
+        read_earlier(path)

@@ -85,6 +85,10 @@ def test_with_a_model_it_tells_what_answers_cost(arguments: list[str], tmp_path:
     assert report["model"]["cost_microusd"] > 0
     assert report["results"][0]["answer"]["outcome"] == "answered"
 
+    code, out, _ = run(*arguments, "--baseline", str(file), DATA_DIR=str(tmp_path / "data"))
+    assert code == 0
+    assert "The baseline used a model for: answers; this run for: none." in out
+
 
 @pytest.mark.parametrize(
     ("given", "said"),

@@ -50,7 +50,7 @@ class Comparison:
 
 
 def compare(observed: Sequence[Observed], earlier: Mapping[str, Mapping[str, Any]]) -> Comparison:
-    """`earlier` is what `report.read_results` gives."""
+    """`earlier`: the results of `report.Earlier`."""
     pairs = [
         (before, seen)
         for seen in observed

@@ -56,7 +56,7 @@ async def evaluate(settings: Settings, request: Request) -> bool:
     """
     if request.json_file:
         report.prepare(request.json_file)
-    earlier = report.read_results(request.baseline) if request.baseline else None
+    earlier = report.read_earlier(request.baseline) if request.baseline else None
     measured = await measure(settings, request)
     console = table.open_console()
     table.show(measured, console)
@@ -64,8 +64,10 @@ async def evaluate(settings: Settings, request: Request) -> bool:
         _write(measured, settings, request.json_file, console)
     if earlier is None:
         return True
-    comparison = compare(measured.observed, earlier)
+    comparison = compare(measured.observed, earlier.results)
     table.show_comparison(comparison, console)
+    if earlier.used_for != measured.used_for:
+        console.print(f"The baseline used a model for: {earlier.used_for}; this run for: {measured.used_for}.")
     return not comparison.worse
 
 

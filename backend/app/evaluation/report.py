@@ -51,10 +51,13 @@ class Report:
     model_use: ModelUse | None = None
 
     @property
+    def used_for(self) -> UseOfModel:
+        return self.model_use.used_for if self.model_use else "none"
+
+    @property
     def unasked(self) -> int:
         """Questions that the money did not reach; of answers, when answers were wanted."""
-        wants_answers = self.model_use is not None and self.model_use.used_for == "answers"
-        done = [seen for seen in self.observed if seen.answer or not wants_answers]
+        done = [seen for seen in self.observed if seen.answer or self.used_for != "answers"]
         return len(self.asked.questions) - len(done)
 
 
@@ -95,8 +98,16 @@ def as_json(report: Report, settings: Settings) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def read_results(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Key of each question -> its result in an earlier report. Raises EvaluationError."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A report of another run: the result of each question by its key, as JSON has it."""
+
+    results: Mapping[str, Mapping[str, Any]]
+    used_for: UseOfModel = "none"
+
+
+def read_earlier(path: Path) -> Earlier:
+    """Raises EvaluationError."""
     try:
         content: Any = json.loads(read_text(path))
         if content["schema"] != SCHEMA:
@@ -104,8 +115,10 @@ def read_results(path: Path) -> dict[str, Mapping[str, Any]]:
                 f"{path} was written by another version of this program (schema {content['schema']}, this one reads "
                 f"{SCHEMA}). Write a new one with --json."
             )
-        return {f"{result['id']}/{result['view']}": result for result in content["results"]}
-    except (ValueError, KeyError, TypeError):
+        results = {f"{result['id']}/{result['view']}": result for result in content["results"]}
+        used = content.get("model")
+        return Earlier(results, used["used_for"] if used else "none")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise EvaluationError(f"{path} is no report of `evaluate`. Write one with --json.") from None
 
 
