@@ -25,6 +25,8 @@ from backend.app.language import detect
         "Hum of the motor",
         "to be or not to be",
         "gear ratio",
+        "Bare metal servers, please",
+        "How thin is a mat?",
         "",
         "???",
         "42",
@@ -55,6 +57,8 @@ def test_english_is_never_taken_for_roman_urdu(question: str):
         "krna kya hota hai is me",
         "Kinematics samjhao",
         "photosynthesis ka amal bayan karen",
+        "chlta kse he",
+        "adaalat insaaf kese krti hai",
     ],
 )
 def test_roman_urdu_is_known_by_its_grammar_however_it_is_spelled(question: str):

@@ -87,6 +87,7 @@ def test_native_words_are_never_taken_for_english_ones(vocabulary: Vocabulary):
         ("روبوٹ چلنا کیسے سیکھتے ہیں؟", {"robot", "walk", "learn"}),
         ("robot chalna kese seekhta hai", {"robot", "walk", "learn"}),
         ("رکاوٹوں سے بچنے کے طریقے", {"obstacle", "avoid", "methods"}),
+        ("chlta kse he", {"walk"}),
         ("mtlb smjhna", {"meaning", "understand"}),
         ("خلیے کی جھلی", {"cells", "membrane"}),
         ("industry ki tareekh", {"industry", "history"}),

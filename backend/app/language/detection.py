@@ -19,9 +19,9 @@ _ALSO_ENGLISH = """
     de le lie li len lye hi hue hen hun ho hon ha he h k q wo woh no na ne nay nai ja ji jo jab kin kis koi karen
     karan aur sa si sake sir bus kia bas ab tab tak tum ap aap abhi an at taken waste jana dena lena late jahan
     rehna karam akhir ga gi ge ko ki ka ke kay ky fir phir un isi ise bi pe ya ye yeh yar mere mera kar kr kab kon
-    sy wa hn diya dia liya ata aye zara salam"""
+    sy wa hn diya dia liya ata aye zara salam sara jin jane han thin kb paas bare mat ana hui hua hein keh"""
 # Of those, the ones that are rare enough in English to count when several meet.
-_PARTICLES = "ka ki ke ko se kar ho ya aur aap hum mere mera kab kis koi phir jab abhi yeh ye woh kia"
+_PARTICLES = "ka ki ke ko se kar ho ya aur aap hum mere mera kab kis koi phir jab abhi yeh ye woh kia hua hui paas"
 _ENGLISH = """
     a an the of and what which who whom whose why how when where does did was were be been being can could
     should would will shall may might must has have had i my you your it its this that these those there their they we

@@ -106,13 +106,15 @@ def _roman_entry(word: str) -> Entry | None:
     for form in forms:
         if found := _closest(form, index.folded.get(fold(form), [])):
             return found
-    return _abbreviated(word, index)
+    return next(
+        filter(None, (_abbreviated(form, index) for form in (*_infinitives(word, _roman_verbs, "na"), word))), None
+    )
 
 
 def _abbreviated(word: str, index: _Index) -> Entry | None:
-    """`mtlb`, `smjhna`: hardly a vowel is left. The shortest word with these consonants."""
+    """`mtlb`, `smjhna`: no vowel is left but the last. The shortest word with these consonants."""
     bones = skeleton(word)
-    if len(bones) <= 2 or len(fold(word)) - len(bones) > 1:
+    if len(bones) <= 2 or bones != fold(word).rstrip("aiu"):
         return None
     return min(
         index.skeletons.get(bones, []),

@@ -19,6 +19,7 @@ _VOWELS = (
     (re.compile(r"e[ey]+|i[iy]+|ai|ay|ei|ey|ie"), "i"),
     (re.compile(r"o[ou]+|u[uo]+|au|ou|aw"), "u"),
     (re.compile(r"ph"), "f"),
+    (re.compile(r"c+h"), "ch"),
     (re.compile(r"ck|q|c(?!h)"), "k"),
     (re.compile(r"x"), "ks"),
     (re.compile(r"zh"), "z"),
