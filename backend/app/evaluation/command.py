@@ -79,12 +79,13 @@ async def measure(settings: Settings, request: Request) -> Report:
         async with opened as library, _no_database() as db, _open_claude(settings, request) as claude:
             stores = (settings, library.embedder, library.index)
             free = answering(*stores, None, db)
-            measurement = Measurement(library, answering(*stores, claude, db) if claude else free, free)
+            asking = answering(*stores, claude, db) if claude else free  # one: it remembers what was rewritten
+            measurement = Measurement(library, asking, free)
             unreachable = await measurement.unreachable(asked.questions)
             with shown("Finding") as finding:
                 found = await measurement.run(asked.questions, finding, concurrent=CONCURRENT if claude else 1)
             if claude and request.model == "answers":
-                found = await _answered(answering(*stores, claude, db).answers, found)
+                found = await _answered(asking.answers, found)
     used = ModelUse(settings.claude_model, request.model, claude.account.spent_microusd) if claude else None
     return Report(asked, library, found, summarise(found), unreachable, used)
 
