@@ -153,6 +153,13 @@ async def test_the_same_question_is_rewritten_once(rewriter: QueryRewriter, clau
     assert len(claude.requests) == 1
 
 
+async def test_signs_that_mean_something_make_another_question(rewriter: QueryRewriter, claude: FakeClaude) -> None:
+    for language in ("C", "C++", "C#"):
+        claude.says(f"<query>What is {language}?</query>")
+        understood = await rewriter.understand(f"{language} زبان کیوں استعمال کرتے ہیں؟", "", [])
+        assert understood.search.forms[0] == f"What is {language}?"
+
+
 async def test_the_same_question_of_many_at_once_is_rewritten_once(
     rewriter: QueryRewriter, claude: FakeClaude
 ) -> None:

@@ -5,6 +5,7 @@ form: the model answers the reader's own words, and no rewrite that fails costs 
 """
 
 import re
+import unicodedata
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,9 +22,8 @@ from backend.app.services.follow_ups import (
     split_language_request,
     telling_words,
 )
-from backend.app.services.normalised_text import words
 from backend.app.services.outcomes import recites_rules
-from backend.app.services.reader_words import DEFAULT_QUESTION, recent_turns, rewrite_block
+from backend.app.services.reader_words import DEFAULT_QUESTION, SEARCHED_CHARS, recent_turns, rewrite_block
 from backend.app.services.retriever import Findings, SearchQuery
 from backend.app.services.shared_cache import SharedCache
 from backend.app.textbook.analyzer import terms
@@ -112,11 +112,11 @@ class QueryRewriter:
         return Understood(asked.question, asked.language, SearchQuery(forms, selection), thread)
 
     async def _forms(self, own: str, selection: str, thread: tuple[PastTurn, ...]) -> tuple[str, ...]:
-        foreign = selection if selection and detect(selection) != "en" else ""
+        foreign = selection[:SEARCHED_CHARS] if selection and detect(selection) != "en" else ""
         if not (thread or foreign) and (not own or detect(own) == "en"):
             return (own,) if own else ()
         vocabulary = await self._known_words()
-        if not (thread or foreign) and (known := await self._found_by_its_terms(own)):
+        if self._claude and not (thread or foreign) and (known := await self._found_by_its_terms(own)):
             return (known, own)
         rewritten = "" if vocabulary.is_urdu else await self._rewritten(own, foreign, thread)
         if not rewritten:
@@ -148,7 +148,7 @@ class QueryRewriter:
         if claude is None:
             return ""
         said = tuple((turn.question, turn.answer) for turn in recent_turns(thread))
-        key = (load_prompt("rewrite").version, claude.model, words(own), words(foreign), said)
+        key = (load_prompt("rewrite").version, claude.model, _normal(own), _normal(foreign), said)
 
         async def ask() -> str:
             return read_rewrite(await claude.rewrite(rewrite_block(own, foreign, thread)))
@@ -209,6 +209,11 @@ def _language(question: str, selection: str, turns: tuple[PastTurn, ...]) -> Que
     if detected == "en" and turns and is_without_language(question):
         return _resolve(turns[-1].question, "", turns[:-1]).language
     return detected
+
+
+def _normal(text: str) -> str:
+    """Equal for questions that differ in letter case, spaces and the last sign only: "C++" is not "C"."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" ?؟.!۔")
 
 
 def _each_once(forms: Sequence[str]) -> tuple[str, ...]:

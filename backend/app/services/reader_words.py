@@ -22,8 +22,9 @@ ANSWER_IN: dict[QuestionLanguage, str] = {
 }
 THREAD_TOKENS = 600
 _THREAD_TURNS = 4
-_TURN_CHARS = 500  # of a question and of an answer: where it begins says what it is about
-_SELECTION_CHARS = 1_200  # of a selection that is only searched for
+_TURN_CHARS = 500  # of a question and of an answer
+SEARCHED_CHARS = 1_200
+"""Of marked text that is to be searched for: where it begins says what it is about."""
 _OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:question|selected_text|conversation|asked|answered|query)\b)", re.IGNORECASE)
 
 
@@ -45,7 +46,7 @@ def question_block(
 def rewrite_block(question: str, selection: str = "", thread: Sequence[PastTurn] = ()) -> str:
     """The same material for a question that is to be written anew; without one the selection is the subject."""
     code = secrets.token_hex(6)
-    parts = [_conversation(thread, code), _selected(selection[:_SELECTION_CHARS], code)]
+    parts = [_conversation(thread, code), _selected(selection[:SEARCHED_CHARS], code)]
     return "\n\n".join([*filter(None, parts), _tagged("question", question or DEFAULT_QUESTION, code)])
 
 
