@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -74,18 +74,21 @@ async def evaluate(settings: Settings, request: Request) -> bool:
 async def measure(settings: Settings, request: Request) -> Report:
     """Reads, indexes and asks. Raises as `evaluate`."""
     asked, book = await _read(settings, request)
-    with shown("Indexing") as indexing:
-        opened = open_library(settings, book, whole_pages=request.corpus is not None, progress=indexing)
-        async with opened as library, _no_database() as db, _open_claude(settings, request) as claude:
-            stores = (settings, library.embedder, library.index)
-            free = answering(*stores, None, db)
-            asking = answering(*stores, claude, db) if claude else free  # one: it remembers what was rewritten
-            measurement = Measurement(library, asking, free)
-            unreachable = await measurement.unreachable(asked.questions)
-            with shown("Finding") as finding:
-                found = await measurement.run(asked.questions, finding, concurrent=CONCURRENT if claude else 1)
-            if claude and request.model == "answers":
-                found = await _answered(asking.answers, found)
+    async with AsyncExitStack() as stack:
+        with shown("Indexing") as indexing:
+            opened = open_library(settings, book, whole_pages=request.corpus is not None, progress=indexing)
+            library = await stack.enter_async_context(opened)
+        db = await stack.enter_async_context(_no_database())
+        claude = await stack.enter_async_context(_open_claude(settings, request))
+        stores = (settings, library.embedder, library.index)
+        free = answering(*stores, None, db)
+        asking = answering(*stores, claude, db) if claude else free  # one: it remembers what was rewritten
+        measurement = Measurement(library, asking, free)
+        unreachable = await measurement.unreachable(asked.questions)
+        with shown("Finding") as finding:
+            found = await measurement.run(asked.questions, finding, concurrent=CONCURRENT if claude else 1)
+        if claude and request.model == "answers":
+            found = await _answered(asking.answers, found)
     used = ModelUse(settings.claude_model, request.model, claude.account.spent_microusd) if claude else None
     return Report(asked, library, found, summarise(found), unreachable, used)
 
