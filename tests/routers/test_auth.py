@@ -266,11 +266,12 @@ async def test_the_api_document_names_the_refusals_of_each_call(accounts: httpx2
     }
     body = ["400", "408", "413", "422"]
     assert declared == {
-        "POST /api/auth/signup": sorted(["201", *body, "503"]),
-        "POST /api/auth/login": sorted(["200", *body, "401", "503"]),
+        "POST /api/auth/signup": sorted(["201", *body, "429", "503"]),
+        "POST /api/auth/login": sorted(["200", *body, "401", "429", "503"]),
         "GET /api/auth/me": ["200", "401", "503"],
         "DELETE /api/auth/me": ["204", "401", "503"],
         "POST /api/auth/logout": ["200", "401", "503"],
-        "POST /api/auth/password": sorted(["200", *body, "401", "503"]),
+        "POST /api/auth/password": sorted(["200", *body, "401", "429", "503"]),
         "PUT /api/user/settings": sorted(["200", *body, "401", "503"]),
+        "GET /api/user/limits": ["200", "401", "503"],
     }
