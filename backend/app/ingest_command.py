@@ -13,6 +13,7 @@ import typer
 
 from backend.app.lifespan import SAMPLE_BOOK, ensure_schema, open_services
 from backend.app.services.embedding_service import open_embedder
+from backend.app.textbook.calibration import FEWEST_OWN, Calibration
 from backend.app.textbook.docusaurus import Book, read_book
 from backend.app.textbook.ingest import IngestReport, Progress, ingest, rehearse
 from backend.app.utils.config import Settings
@@ -95,6 +96,8 @@ def summary(book: Book, report: IngestReport, limit: int) -> str:
         lines.append("  dry run    nothing was written")
     lines.append(f"  words      {report.words_kept:.1%} of the book's words are in a passage")
     lines.append(f"  longest    {report.longest_chunk} of at most {limit} word pieces")
+    if report.gate:
+        lines += _gate(report.gate)
     lines += _section("Left out", report.skipped) + _section("Warnings", report.warnings)
     if report.asked_back:
         lines.append("Asked back:")
@@ -102,6 +105,17 @@ def summary(book: Book, report: IngestReport, limit: int) -> str:
         verdict = "found" if asked.right else f"not first (wanted {asked.expected})"
         lines.append(f"  - {asked.question}\n    {asked.found}   {verdict}")
     return "\n".join(lines)
+
+
+def _gate(gate: Calibration) -> list[str]:
+    if not gate.is_measured:
+        return [f"  gate       {gate.threshold:.2f}, the usual one: too few questions could be asked of this book"]
+    measured = f"{gate.threshold:.2f}: refuses {gate.off_topic_refused:.0%} of {gate.off_topic} questions off topic"
+    if gate.own < FEWEST_OWN:
+        return [f"  gate       {measured}; the book has too few sentences to be asked for them"]
+    return [
+        f"  gate       {measured}, {gate.own_refused:.0%} of {gate.own} sentences of the book with half their words"
+    ]
 
 
 def _changes(report: IngestReport) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from backend.app.services.db_service import DBService
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.qdrant_service import QdrantService, open_index
 from backend.app.textbook.docusaurus import Book, read_book
-from backend.app.textbook.ingest import IngestReport, ingest, rehearse
+from backend.app.textbook.ingest import IngestReport, rehearse
+from backend.app.textbook.ingest import ingest as ingest_and_calibrate
 from tests.fixtures.retrieval import SearchChoice
 
 pytestmark = pytest.mark.anyio
+
+ingest = partial(ingest_and_calibrate, off_topic=["What is the capital of Peru?"])  # all of them take seconds
 
 NODES = """# Nodes
 

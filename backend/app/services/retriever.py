@@ -4,30 +4,35 @@ The order of embedding, search, gate and packing. Knows nothing of readers, mode
 measures is this module.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend.app.models.domain import Chunk, ScoredChunk
 from backend.app.services.embedding_service import EmbeddingService
-from backend.app.services.gate import is_answerable, relevant
+from backend.app.services.gate import gate_of, relevant
 from backend.app.services.passages import Passage, pack
 from backend.app.services.qdrant_service import QdrantService
-from backend.app.services.selection import find_marked_chunks, search_words
+from backend.app.services.selection import find_marked_chunks, page_place, search_words
 
-_HITS = 10
+_HITS = 20  # more than fit; what repeats another is skipped
 _CANDIDATE_CHAPTERS = 3
 _RELATED = 3
+
+Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """`forms` are searched side by side, and a passage counts with its best score: the question in English, its
-    terms, ... `selection` is what the reader marked."""
+    terms, ... `selection` is what the reader marked, on `page` (a chapter id or route, with #heading or not)."""
 
     forms: tuple[str, ...]
     selection: str = ""
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,9 @@ class Findings:
 
 
 class Retriever:
-    """`threshold` is the cosine from which a passage is evidence by itself."""
+    """`threshold` is the cosine from which a passage is evidence by itself; None: as calibrated for the book."""
 
-    def __init__(self, embedder: EmbeddingService, index: QdrantService, *, threshold: float) -> None:
+    def __init__(self, embedder: EmbeddingService, index: QdrantService, *, threshold: float | None) -> None:
         self._embedder = embedder
         self._index = index
         self._threshold = threshold
@@ -57,15 +62,18 @@ class Retriever:
         if not forms:
             return Findings((), (), is_marked=False, nearest=())
         vectors = await self._embedder.embed(forms)
-        found = await asyncio.gather(
-            *(self._index.search(vector, form, limit=_HITS) for vector, form in zip(vectors, forms, strict=True))
-        )
-        marked = await self._find_marked(query.selection, found[-1]) if query.selection else []
-        hits = _best_first(chain.from_iterable(found))
+        found = await self._index.search_forms(list(vectors), forms, limit=_HITS)
+        marked = await self._find_marked(query.selection, found.hits[-1]) if query.selection else []
+        placed = marked or await self._place_on_page(query, vectors, forms)
+        hits = _best_first(chain.from_iterable(found.hits))
         passages: tuple[Passage, ...] = ()
-        if marked or any(is_answerable(of, form, self._threshold) for of, form in zip(found, forms, strict=True)):
-            readable = relevant(hits, forms, self._threshold) if only_evidence else hits
-            passages = pack([*_as_hits(marked, readable), *readable])
+        gate = gate_of(await self._index.manifest(), self._threshold)
+        lists = zip(found.hits, forms, strict=True)
+        evident = {hit.chunk.position for of, form in lists for hit in relevant(of, form, gate)}
+        if placed or evident:
+            readable = [hit for hit in hits if hit.chunk.position in evident] if only_evidence else hits
+            around = {} if only_evidence else {**found.chunks, **{chunk.position: chunk for chunk in placed}}
+            passages = pack([*_as_hits(placed, readable), *readable], around)
         return Findings(tuple(hits), passages, bool(marked), _nearest_sections(hits))
 
     async def _find_marked(self, selection: str, hits: Sequence[ScoredChunk]) -> list[Chunk]:
@@ -75,6 +83,21 @@ class Retriever:
             if marked:
                 return marked
         return []
+
+    async def _place_on_page(self, query: SearchQuery, vectors: Vectors, forms: Sequence[str]) -> list[Chunk]:
+        """The section that a selection in other words (a translated page's) stands for: the one under the heading
+        that the client names, else the page's best for any form of the query."""
+        if not query.selection or not query.page:
+            return []
+        place = page_place(query.page)
+        page = await self._index.page_chunks(place.names) if place.names else []
+        under = [chunk for chunk in page if place.anchor and chunk.anchor == place.anchor]
+        if under or not page:
+            return under
+        positions = [chunk.position for chunk in page]
+        found = await self._index.search_forms(list(vectors), forms, limit=1, among=positions)
+        best = _best_first(chain.from_iterable(found.hits))[0].chunk
+        return [chunk for chunk in page if (chunk.chapter_id, chunk.anchor) == (best.chapter_id, best.anchor)]
 
 
 def _nearest_sections(hits: Iterable[ScoredChunk]) -> tuple[Chunk, ...]:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.app.errors import BookError
-from backend.app.language import vocabulary_of
 from backend.app.models.domain import (
     MANIFEST_FORMAT,
     Chapter,
@@ -28,8 +27,10 @@ from backend.app.models.domain import (
     ScoredChunk,
 )
 from backend.app.textbook.analyzer import ANALYZER_VERSION
+from backend.app.textbook.calibration import Calibration, off_topic_questions, read_calibration
 from backend.app.textbook.chunker import chunk_book, words_kept
 from backend.app.textbook.docusaurus import Book
+from backend.app.textbook.learning import learn
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -67,7 +68,10 @@ class Index(Protocol):
     async def write_manifest(self, version: str, manifest: Manifest) -> None: ...
     async def activate(self, version: str) -> None: ...
     async def drop_inactive(self) -> None: ...
-    async def search(self, vector: Vectors, query: str, *, limit: int = 10) -> list[ScoredChunk]: ...
+    async def manifest(self) -> Manifest: ...
+    async def search(
+        self, vector: Vectors, query: str, *, limit: int = 10, version: str | None = None
+    ) -> list[ScoredChunk]: ...
 
 
 class ChapterStore(Protocol):
@@ -90,8 +94,8 @@ class AskedBack:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What happened. `chapters` is None after a rehearsal; `words_kept` is a share, 1.0 = all; `longest_chunk` in
-    word pieces."""
+    """What happened. `chapters` and `gate` are None after a rehearsal; `words_kept` is a share, 1.0 = all;
+    `longest_chunk` in word pieces."""
 
     chapters: ChapterChanges | None
     chunks: int
@@ -103,6 +107,7 @@ class IngestReport:
     warnings: tuple[str, ...]
     skipped: tuple[str, ...]
     asked_back: tuple[AskedBack, ...]
+    gate: Calibration | None
 
     @property
     def chunks_per_second(self) -> float:
@@ -135,11 +140,13 @@ async def ingest(
     replace: bool = False,
     sample_chapters: Collection[ChapterId] = (),
     progress: Progress | None = None,
+    off_topic: Sequence[str] | None = None,
 ) -> IngestReport:
     """Makes the index and the stored chapters mirror `book`; a page that is gone leaves nothing behind.
 
     An unchanged book costs no embedding and no write; an edited page costs its own chunks. `replace` embeds all of it
-    anew and lets another book go; `sample_chapters` (of the bundled sample) may always go. Raises BookError when the
+    anew and lets another book go; `sample_chapters` (of the bundled sample) may always go; `off_topic`: what the gate
+    shall refuse (default: the stored questions). Raises BookError when the
     book cannot be used or another one would be lost, and the stores' own failures.
     """
     started = time.monotonic()
@@ -155,12 +162,14 @@ async def ingest(
         version = plan.versions[active == plan.versions[0]]
         vectors = {} if replace else await index.stored_vectors(embedder.fingerprint)
         embedded = await _build(plan.chunks, version, vectors, (embedder, index), progress)
-        vocabulary = vocabulary_of(chunk.embedding_text for chunk in plan.chunks)
-        await index.write_manifest(version, Manifest(vocabulary=vocabulary))
+        strangers = off_topic_questions() if off_topic is None else off_topic
+        learnt = await learn(plan.chunks, version, embedder, index, strangers)
+        await index.write_manifest(version, learnt)
         changes = await chapters_store.replace_chapters(book.chapters)
         await index.activate(version)
     answers = await _ask_back(plan.chunks, embedder, index)
-    return _report(plan, started, embedded, len(plan.chunks) - embedded, changes, answers)
+    gate = read_calibration((await index.manifest()).gate)
+    return _report(plan, started, embedded, len(plan.chunks) - embedded, changes, answers, gate)
 
 
 def _plan(book: Book, embedder: Embedder) -> _Plan:
@@ -254,6 +263,7 @@ def _report(
     reused: int,
     changes: ChapterChanges | None = None,
     asked_back: tuple[AskedBack, ...] = (),
+    gate: Calibration | None = None,
 ) -> IngestReport:
     return IngestReport(
         chapters=changes,
@@ -266,4 +276,5 @@ def _report(
         warnings=plan.book.warnings,
         skipped=plan.book.skipped,
         asked_back=asked_back,
+        gate=gate,
     )

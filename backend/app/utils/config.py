@@ -182,11 +182,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="Model of the sentence-transformers backend.",
     )
-    retrieval_threshold: float = Field(
-        default=0.30,
-        ge=0,
-        le=1,
-        description="A question is refused without Claude when no passage is this similar and none holds its words.",
+    retrieval_threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Cosine from which a passage is evidence. Empty: what `ingest` found to fit the book.",
     )
 
     @classmethod

@@ -1,0 +1,50 @@
+"""Scores and words of the hits -> how much they speak for the book."""
+
+import pytest
+
+from backend.app.textbook.evidence import asked_terms, evidence
+from tests.fakes.book import NODE, TOPIC, hit
+
+IK = "Inverse kinematics (IK) computes joint angles."
+
+
+def test_it_is_half_the_hit_half_its_neighbourhood_and_a_tenth_for_the_words() -> None:
+    hits = [hit(IK, 0, dense=0.4), hit(NODE, 1, dense=0.2)]
+    assert evidence(hits, "IK zebra") == pytest.approx([0.2 + 0.15 + 0.05, 0.1 + 0.15])
+    assert evidence([], "IK") == []
+
+
+def test_a_lone_similar_passage_is_worth_less_than_a_similar_neighbourhood() -> None:
+    alone = evidence([hit(NODE, 0, dense=0.4), hit(TOPIC, 1, dense=0.0)], "zebra")
+    among = evidence([hit(NODE, 0, dense=0.4), hit(TOPIC, 1, dense=0.4)], "zebra")
+    assert alone[0] < among[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["hi", "Hello!", "thanks", "Thank you so much, that was great", "ok", "salam", "shukriya bhai", "good morning"],
+)
+def test_small_talk_asks_for_nothing(said: str) -> None:
+    assert asked_terms(said) is None
+    assert evidence([hit("Hello! Thanks and good morning.", dense=0.9)], said) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("Hi! What is IK?", {"ik"}),
+        ("thanks, and the joint angles?", {"joint", "angl"}),
+        ("IK kya hai aur kaise kaam karta hai", {"ik", "kaam"}),
+        ("IK کیا ہے؟", {"ik"}),
+        ("روبوٹ", {"روبوٹ"}),
+        ("How does it work?", {"work"}),
+        ("what is this?", set[str]()),
+    ],
+)
+def test_only_what_says_something_is_asked_for(question: str, asked: set[str]) -> None:
+    assert asked_terms(question) == asked
+
+
+def test_the_cosine_between_two_scripts_is_noise() -> None:
+    assert evidence([hit(IK, dense=0.4)], "زیبرا کہاں رہتا ہے") == [0.0]
+    assert evidence([hit("روبوٹ ایک مشین ہے", dense=0.4)], "روبوٹ")[0] == pytest.approx(0.5)
