@@ -173,6 +173,16 @@ def asks(address: str) -> httpx2.Response:
     return httpx2.post(f"{address}/api/chat/ask", json=QUESTION, timeout=60)
 
 
+def streams(address: str, begun: threading.Event) -> str:
+    """-> all that was told; `begun` is set with the first frame."""
+    told = ""
+    with httpx2.stream("POST", f"{address}/api/chat/ask/stream", json=QUESTION, timeout=60) as response:
+        for text in response.iter_text():
+            told += text
+            begun.set()
+    return told
+
+
 def test_a_question_in_flight_is_answered_before_sigterm_ends_everything(shelf: Shelf, claude: FakeClaude) -> None:
     """With the embedded database, which must be gone with the process."""
     answering = threading.Event()
@@ -181,14 +191,17 @@ def test_a_question_in_flight_is_answered_before_sigterm_ends_everything(shelf: 
         answering.wait(60)
         return wire.default_content(body)
 
-    claude.says(slowly)
-    with public_folder() as folder, ThreadPoolExecutor(1) as pool:
+    claude.says(slowly, times=2)
+    begun = threading.Event()
+    with public_folder() as folder, ThreadPoolExecutor(2) as pool:
         shutil.copytree(shelf.data_dir / "qdrant", folder / "qdrant")  # the index alone; the database starts empty
         settings = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_BASE_URL": claude.base_url, "DATA_DIR": str(folder)}
         with started("serve", "--port", "0", **settings) as backend:
             address = backend.url
             asked = pool.submit(asks, address)
             assert claude.received.wait(60)
+            streamed = pool.submit(streams, address, begun)
+            assert begun.wait(60)
             try:
                 assert processes_of(folder), "the embedded database runs"
                 backend.process.send_signal(signal.SIGTERM)
@@ -199,6 +212,8 @@ def test_a_question_in_flight_is_answered_before_sigterm_ends_everything(shelf: 
                 answering.set()
             answer = asked.result(60)
             assert (answer.status_code, answer.json()["grounded"]) == (200, True)
+            assert '"grounded":true' in streamed.result(60)
+            assert streamed.result().endswith("data: [DONE]\n\n")
             assert backend.process.wait(DRAIN_S) == 0
         assert processes_of(folder) == []
         assert [json.loads(line) for line in backend.lines]
