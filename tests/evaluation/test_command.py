@@ -36,7 +36,7 @@ def test_it_shows_writes_and_compares(arguments: list[str], tmp_path: Path) -> N
     file = tmp_path / "out" / "report.json"
     code, out, err = run(*arguments, "--json", str(file), **settings)
     assert code == 0, err
-    assert "in context" in out
+    assert "context" in out
     assert re.search(r"0 of 1 .* off topic, passed", out)
     assert "ms (median)" in out
     assert f"Written: {file} and {file.with_suffix('.png')}" in out
@@ -78,7 +78,7 @@ def test_with_a_model_it_tells_what_answers_cost(arguments: list[str], tmp_path:
     key = {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": claude.base_url, "DATA_DIR": str(tmp_path / "data")}
     code, out, err = run(*arguments, "--answers", "--json", str(file), **key)
     assert code == 0, err
-    assert "grounded" in out
+    assert "rightly" in out
     assert re.search(r"claude-haiku-5-5 cost \$0\.00\d\d", out)
     report = json.loads(file.read_text(encoding="utf-8"))
     assert report["model"]["used_for"] == "answers"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,20 +15,20 @@ from backend.app.evaluation.statistics import Figure
 from backend.app.services.claude_prices import MICROUSD, price_table
 
 _RETRIEVAL = {
-    "recall_in_context": "in context",
-    "recall_at_1": "recall@1",
-    "recall_at_5": "@5",
-    "recall_at_10": "@10",
-    "mrr_at_10": "MRR@10",
-    "passed_gate": "passed gate",
+    "recall_in_context": "in\ncontext",
+    "recall_at_1": "recall\n@1",
+    "recall_at_5": "\n@5",
+    "recall_at_10": "\n@10",
+    "mrr_at_10": "MRR\n@10",
+    "passed_gate": "passed\ngate",
 }
 _ANSWERS = {
-    "grounded": "grounded",
-    "refusal_recall": "rightly refused",
-    "refusal_precision": "refusals right",
-    "partial": "partial",
-    "true_citations": "citations true",
-    "keywords": "keywords",
+    "grounded": "ground-\ned",
+    "refusal_recall": "rightly\nrefused",
+    "refusal_precision": "refusal\nright",
+    "partial": "\npartial",
+    "true_citations": "cited\ntruly",
+    "keywords": "key-\nwords",
 }
 _VIEWS = {"alone": "Asked alone", "thread": "Asked in its conversation", "standalone": "Rewritten to stand alone"}
 _GATE = {
@@ -116,10 +117,10 @@ def _described(seen: Observed) -> str:
 
 def _table(title: str, groups: Sequence[Group], columns: dict[str, str]) -> Table:
     used = {key: name for key, name in columns.items() if any(key in group.figures for group in groups)}
-    table = Table(title=title, title_justify="left")
-    table.add_column("questions", no_wrap=True)
-    for name in ("n", *used.values()):
-        table.add_column(name, justify="right")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("\nquestions", no_wrap=True)
+    for name in ("\nn", *used.values()):
+        table.add_column(name, justify="right", no_wrap=True)
     for group in groups:
         table.add_row(_indented(group), str(group.count), *(_cell(group.figures.get(key)) for key in used))
     return table
