@@ -143,13 +143,13 @@ def read_observed(question: Question, result: Mapping[str, Any]) -> Observed | N
 
 
 def _book(library: Library) -> dict[str, Any]:
-    chunks = library.report.chunks
-    name = library.book.root.name
+    gate = library.report.gate
     return {
-        "name": name,
+        "name": library.book.root.name,
         "pages": len(library.book.chapters),
-        "passages": chunks,
+        "passages": library.report.chunks,
         "index_version": library.index_version,
+        "gate": gate.as_json() if gate else None,
     }
 
 
