@@ -16,54 +16,52 @@ _GLIDES = frozenset("vwyh")
 _SILENT = "0"
 
 # English spelling -> its sounds, each with the ways to speak it. The first rule that fits wins.
-_ENGLISH = tuple(
-    (re.compile(pattern), sounds)
-    for pattern, sounds in (
-        (r"^kn|^gn", ("n",)),
-        (r"^wr", ("r",)),
-        (r"^ps", ("s",)),
-        (r"^x", ("z",)),
-        (r"mb$", ("m",)),
-        (r"[ts]ion", ("SZC", "n")),
-        (r"ssion", ("S", "n")),
-        (r"cian|tian", ("S", "n")),
-        (r"[ct]i(?=a|ou|en)", ("S",)),
-        (r"ture", ("C", "r")),
-        (r"sure", ("SZ", "r")),
-        (r"tch", ("C",)),
-        (r"sch", ("s", "k")),
-        (r"sc(?=[eiy])", ("s",)),
-        (r"cc(?=[eiy])", ("k", "s")),
-        (r"ch", ("CkS",)),
-        (r"sh", ("S",)),
-        (r"ph", ("f",)),
-        (r"th", ("T",)),
-        (r"gh", ("gf0",)),
-        (r"ck|cq", ("k",)),
-        (r"que$", ("k",)),
-        (r"qu", ("k", "w")),
-        (r"gue$", ("g",)),
-        (r"dge?(?=[eiy]|$)", ("J",)),
-        (r"wh", ("wh",)),
-        (r"x", ("k", "sz")),
-        (r"c(?=[eiy])", ("s",)),
-        (r"c", ("k",)),
-        (r"g(?=[eiy])", ("gJ",)),
-        (r"l(?=[km])", ("l0",)),
-        (r"t(?=u)", ("tC",)),
-        (r"d(?=u)", ("dJ",)),
-        (r"^s", ("s",)),
-        (r"s", ("sz",)),
-        (r"z", ("z",)),
-        (r"j", ("J",)),
-        (r"q", ("k",)),
-        (r"(?<![aeiou])y(?=[aeiou])", ("y",)),
-        (r"(?<=[aeiou])w(?![aeiou])|(?<=[aeiou])y(?![aeiou])", ("",)),
-        (r"(?<=.)e$", ("",)),
-        (r"[aeiouy]+", ("*",)),
-        (r"[bdfghklmnprtvw]", ("=",)),
-    )
+_ENGLISH = (
+    (r"^kn|^gn", ("n",)),
+    (r"^wr", ("r",)),
+    (r"^ps", ("s",)),
+    (r"^x", ("z",)),
+    (r"mb$", ("m",)),
+    (r"[ts]ion", ("SZC", "n")),
+    (r"ssion", ("S", "n")),
+    (r"cian|tian", ("S", "n")),
+    (r"[ct]i(?=a|ou|en)", ("S",)),
+    (r"ture", ("C", "r")),
+    (r"sure", ("SZ", "r")),
+    (r"tch", ("C",)),
+    (r"sch", ("s", "k")),
+    (r"sc(?=[eiy])", ("s",)),
+    (r"cc(?=[eiy])", ("k", "s")),
+    (r"ch", ("CkS",)),
+    (r"sh", ("S",)),
+    (r"ph", ("f",)),
+    (r"th", ("T",)),
+    (r"gh", ("gf0",)),
+    (r"ck|cq", ("k",)),
+    (r"que$", ("k",)),
+    (r"qu", ("k", "w")),
+    (r"gue$", ("g",)),
+    (r"dge?(?=[eiy]|$)", ("J",)),
+    (r"wh", ("wh",)),
+    (r"x", ("k", "sz")),
+    (r"c(?=[eiy])", ("s",)),
+    (r"c", ("k",)),
+    (r"g(?=[eiy])", ("gJ",)),
+    (r"l(?=[km])", ("l0",)),
+    (r"t(?=u)", ("tC",)),
+    (r"d(?=u)", ("dJ",)),
+    (r"^s", ("s",)),
+    (r"s", ("sz",)),
+    (r"z", ("z",)),
+    (r"j", ("J",)),
+    (r"q", ("k",)),
+    (r"(?<![aeiou])y(?=[aeiou])", ("y",)),
+    (r"(?<=[aeiou])w(?![aeiou])|(?<=[aeiou])y(?![aeiou])", ("",)),
+    (r"(?<=.)e$", ("",)),
+    (r"[aeiouy]+", ("*",)),
+    (r"[bdfghklmnprtvw]", ("=",)),
 )
+_ENGLISH_RULE = re.compile("|".join(f"({pattern})" for pattern, _ in _ENGLISH))
 _URDU: dict[str, str] = {
     "ا": "a", "آ": "a", "و": "vwou", "ی": "yie", "ے": "ie", "ہ": "h", "ئ": "iy0", "ء": "0", "ؤ": "ou",
     "ب": "b", "پ": "p", "ت": "þ", "ٹ": "t", "ج": "J", "چ": "C", "د": "ð", "ڈ": "d", "ر": "r", "ز": "z", "ژ": "Z",
@@ -168,10 +166,11 @@ def _collapsed(consonants: str) -> str:
 
 
 def _rule(word: str, at: int) -> tuple[int, tuple[str, ...]]:
-    for pattern, sounds in _ENGLISH:
-        if (match := pattern.match(word, at)) and match.end() > at:
-            return match.end() - at, sounds
-    return 1, ()
+    """How many letters are spoken together at a place, and as which sounds."""
+    match = _ENGLISH_RULE.match(word, at)
+    if match is None or not match.lastindex:
+        return 1, ()
+    return max(1, match.end() - at), _ENGLISH[match.lastindex - 1][1]
 
 
 @lru_cache(maxsize=20_000)

@@ -8,11 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
-
-import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
 from backend.app.language.sounds import Sound, consonants, distance, english_sounds, keys, urdu_sounds
 from backend.app.language.spelling import is_urdu_script
@@ -21,7 +18,8 @@ MOST_WORDS = 20_000
 URDU_BOOK = 0.3
 """Share of words in Urdu script from which on a book is searched with Urdu words."""
 _URDU_LIMITS = (-1.0, -0.1, 0.15, 0.35, 0.5, 0.65)
-"""How far an Urdu spelling may be from the book's word, by its number of consonants: of 228 loan words TODO."""
+"""How far an Urdu spelling may be from the book's word, by its number of consonants: 92 % of 228 loan words are
+heard, and 5 % of 2,283 native words would be, if the dictionary did not know them (decision 35)."""
 _ROMAN_LIMITS = (-1.0, -1.0, -1.0, 0.5, 1.0)
 _LOAN_BONUS = 0.15
 _LONGEST = 32  # letters
@@ -41,8 +39,8 @@ _grammar = frozenset(_GRAMMAR.split())
 _VOWEL = re.compile("[aeiouy]")
 _LOAN = re.compile("[ٹڈ]")  # the t and d of English words
 _NATIVE = re.compile(r"[kbdj]h|aa|q(?!u)|[ai]ya[nt]?$")
+_ENGLISH_ENDINGS = ("s", "es", "d", "ed", "ing", "ly")
 _ENDINGS = ("وں", "یں", "ز", "س", "ے")
-_stemmer: Any = snowballstemmer.stemmer("english")  # pyright: ignore[reportUnknownMemberType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,13 @@ class Vocabulary:
     """`counts`: lower-case word -> how often the book has it. `by_sound`: consonant key -> words."""
 
     counts: Mapping[str, int]
-    stems: frozenset[str]
     by_sound: Mapping[str, tuple[str, ...]]
     is_urdu: bool
 
-    def __contains__(self, word: str) -> bool:
-        return word in self.counts or _stem(word) in self.stems
+    def __contains__(self, word: object) -> bool:
+        """Whether the book has it, in this form or a regular other one: walk, walks, walked, walking."""
+        stems = [str(word), *(str(word).removesuffix(end) for end in _ENGLISH_ENDINGS if str(word).endswith(end))]
+        return any(stem + end in self.counts for stem in stems for end in ("", *_ENGLISH_ENDINGS))
 
     def sounding_like(self, word: str) -> tuple[str, ...]:
         """The book's words that this Urdu or Roman spelling may mean, the likeliest first: none when nothing is
@@ -101,7 +100,7 @@ def vocabulary_of(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def load_vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
-    """~50 ms for 5,000 words; remember it. An empty mapping gives a vocabulary without words."""
+    """~0.1 s for 5,000 words; remember it. An empty mapping gives a vocabulary without words."""
     counts: dict[str, int] = dict(stored.get("words") or {})
     by_sound: dict[str, list[str]] = {}
     for word in filter(_is_speakable, counts):
@@ -109,7 +108,6 @@ def load_vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
             by_sound.setdefault(key, []).append(word)
     return Vocabulary(
         counts=MappingProxyType(counts),
-        stems=frozenset(map(_stem, counts)),
         by_sound={key: tuple(words) for key, words in by_sound.items() if key},
         is_urdu=float(stored.get("urdu") or 0) >= URDU_BOOK,
     )
@@ -117,12 +115,3 @@ def load_vocabulary(stored: Mapping[str, Any]) -> Vocabulary:
 
 def _is_speakable(word: str) -> bool:
     return word not in _grammar and _VOWEL.search(word) is not None
-
-
-def _stem(word: str) -> str:
-    return _stems(word)
-
-
-@lru_cache(maxsize=50_000)
-def _stems(word: str) -> str:
-    return _stemmer.stemWord(word) if word.isascii() else word
