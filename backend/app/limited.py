@@ -101,9 +101,8 @@ async def _signup(request: Request, limiter: Limiter, network: ClientNetwork) ->
 
 
 # The scope: over when the handler returns, so that a client that leaves in the middle of a response gets nothing back
-CountsAsQuestion = Depends(_question, scope="function")
 CountsAsLogin = Depends(_login, scope="function")
 CountsAsPasswordCheck = Depends(_password_check, scope="function")
 CountsAsSignup = Depends(_signup, scope="function")
-QuestionAllowance = Annotated[Allowance, CountsAsQuestion]
+QuestionAllowance = Annotated[Allowance, Depends(_question, scope="function")]
 """For a handler that streams: `await allowance.refund()` when the answer fails after it has begun."""

@@ -48,6 +48,16 @@ async def test_in_memory_exactly_the_limit_is_admitted_and_what_is_given_back_is
         assert Counter(isinstance(result, RateLimited) for result in results) == {False: 7, True: REQUESTS - 7}
 
 
+async def test_of_a_hundred_chapters_at_once_each_kind_has_exactly_its_five() -> None:
+    limiter = RateLimiter(Settings(), MemoryWindows())
+    for number in range(ROUNDS):
+        kinds = (("translations", "personalizations")[n % 2] for n in range(200))
+        asked = (limiter.admit_reader(kind, reader(number)) for kind in kinds)
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        names = Counter(result.quota.name for result in results if not isinstance(result, BaseException))
+        assert names == {"translations": 5, "personalizations": 5}
+
+
 async def test_strangers_from_many_networks_share_exactly_what_all_of_them_have() -> None:
     limiter = RateLimiter(Settings(rate_limit_all_anonymous_questions_per_hour=50), MemoryWindows())
     asked = (limiter.admit_question(None, f"192.0.2.{n % 25}") for n in range(REQUESTS))

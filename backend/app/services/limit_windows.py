@@ -6,6 +6,7 @@ that we could not serve costs nothing.
 """
 
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from limits import RateLimitItem
@@ -13,6 +14,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.storage.memory import Entry
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from backend.app.errors import Unavailable
 from backend.app.models.domain import Hit
 from backend.app.services.db_service import DBService
 from backend.app.utils.config import Settings
@@ -122,7 +124,8 @@ class PostgresWindows:
     async def hit(self, item: RateLimitItem, subject: str) -> Hit:
         if time.monotonic() - self._swept_at > SWEEP_EVERY_S:
             self._swept_at = time.monotonic()
-            await self._db.sweep_rate_limits()
+            with suppress(Unavailable):  # tidying up later is no reason to refuse
+                await self._db.sweep_rate_limits()
         return await self._db.hit_rate_limit(item.key_for(subject), item.amount, item.get_expiry())
 
     async def take_back(self, item: RateLimitItem, subject: str, hit: Hit) -> None:
