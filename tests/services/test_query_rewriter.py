@@ -339,6 +339,11 @@ async def test_marked_urdu_text_is_searched_in_english_too(rewriter: QueryRewrit
     assert "سینسر روبوٹ کی مدد کرتے ہیں۔" in asked_text(claude)
 
 
+async def test_the_page_of_marked_text_goes_along_to_the_search(keyless: QueryRewriter) -> None:
+    understood = await keyless.understand("why?", "A service waits.", [], "/docs/ros/nodes#services")
+    assert understood.search == SearchQuery(("why?",), "A service waits.", "/docs/ros/nodes#services")
+
+
 async def test_a_wish_for_a_language_beside_marked_text_explains_it(keyless: QueryRewriter) -> None:
     understood = await keyless.understand("in Urdu please", "A service waits.", [])
     assert (understood.question, understood.language) == (DEFAULT_QUESTION, "ur")

@@ -169,7 +169,7 @@ class AnswerService:
         started = time.perf_counter()
         conversation = await self.conversations.open(asked.conversation_id, reader)
         selection = trim_selection(asked.selected_text)
-        understood = await self._rewriter.understand(asked.question, selection, conversation.turns)
+        understood = await self._rewriter.understand(asked.question, selection, conversation.turns, asked.page)
         findings = await self._retriever.find(understood.search, only_evidence=self._claude is None)
         return _Prepared(started, asked, conversation, understood, findings)
 

@@ -99,8 +99,10 @@ class QueryRewriter:
         self._rewrites: SharedCache[Hashable, str] = SharedCache(_REMEMBERED, _LIFETIME_S)
         self._vocabulary = (Manifest(), load_vocabulary({}))
 
-    async def understand(self, question: str, selection: str, turns: Sequence[PastTurn]) -> Understood:
-        """`turns`: the thread so far, oldest first.
+    async def understand(
+        self, question: str, selection: str, turns: Sequence[PastTurn], page: str | None = None
+    ) -> Understood:
+        """`turns`: the thread so far, oldest first; `page`: where the selection was marked.
 
         Marked text is what "this" and "it" point at: beside it the thread is not looked at. Raises SearchUnavailable,
         BookNotIngested.
@@ -109,7 +111,7 @@ class QueryRewriter:
         thread = asked.before if not selection and leans_on_thread(asked.question) else ()
         own = "" if selection and asked.question == DEFAULT_QUESTION else asked.question
         forms = await self._forms(own, selection, thread)
-        return Understood(asked.question, asked.language, SearchQuery(forms, selection), thread)
+        return Understood(asked.question, asked.language, SearchQuery(forms, selection, page), thread)
 
     async def _forms(self, own: str, selection: str, thread: tuple[PastTurn, ...]) -> tuple[str, ...]:
         foreign = selection[:SEARCHED_CHARS] if selection and detect(selection) != "en" else ""
