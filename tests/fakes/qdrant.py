@@ -153,9 +153,9 @@ class FakeQdrant:
 
     async def _scroll(self, request: Request, body: Any) -> Any:
         wanted = models.ScrollRequest.model_validate(body)
-        for condition in (body.get("filter") or {}).get("must", []):
-            if condition["key"] not in self._indexed.get(_name(request), set()):
-                raise ValueError(f'Bad request: Index required but not found for "{condition["key"]}"')
+        for field in _filtered_fields(body.get("filter") or {}):
+            if field not in self._indexed.get(_name(request), set()):
+                raise ValueError(f'Bad request: Index required but not found for "{field}"')
         records, following = await self._store.scroll(
             _name(request),
             wanted.filter,
@@ -175,6 +175,13 @@ class FakeQdrant:
         for search in searches:
             search.params = None  # exactness: an in-memory store is always exact
         return [_plain(answer) for answer in await self._store.query_batch_points(_name(request), searches)]
+
+
+def _filtered_fields(condition: dict[str, Any]) -> set[str]:
+    """The payload fields that a filter names, at any depth."""
+    inner = [part for kind in ("must", "should", "must_not") for part in condition.get(kind) or []]
+    own = {condition["key"]} if "key" in condition else set[str]()
+    return own.union(*map(_filtered_fields, inner))
 
 
 def _name(request: Request) -> str:

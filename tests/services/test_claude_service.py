@@ -53,7 +53,7 @@ async def test_sends_passages_as_citable_search_results_and_the_question_last(
                 "content": [
                     {
                         "type": "search_result",
-                        "source": "book://ros/nodes#nodes/chunk-17",
+                        "source": "book://chunk-17",
                         "title": "ROS 2 > Nodes",
                         "content": [
                             {"type": "text", "text": "A node is a program. "},

@@ -158,6 +158,36 @@ async def test_a_chapter_s_passages_come_in_reading_order(
     assert await any_index.chapter_ids() == {chunk.chapter_id for chunk in CHUNKS}
 
 
+async def test_a_page_is_found_by_its_id_and_by_its_route(
+    any_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await fill(any_index, vectors)
+    assert await any_index.page_chunks(["motion/ik"]) == CHUNKS[5:7]
+    assert await any_index.page_chunks(["/ur/docs/motion/ik", "/docs/motion/ik"]) == CHUNKS[5:7]
+    assert await any_index.page_chunks(["/docs/no/such"]) == []
+
+
+async def test_a_search_among_some_passages_finds_no_other(
+    any_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await fill(any_index, vectors)
+    found = await any_index.search_forms([vectors[0], vectors[6]], ["node", "gripper pose"], among=[1, 2, 5])
+    assert [{hit.chunk.position for hit in hits} for hits in found.hits] == [{1, 2, 5}, {1, 2, 5}]
+    assert found.hits[1][0].chunk == CHUNKS[5]
+
+
+async def test_all_forms_of_a_question_cost_two_calls_and_bring_the_neighbours_of_the_best(
+    fake_qdrant: FakeQdrant, remote_index: QdrantService, vectors: NDArray[np.float32]
+) -> None:
+    await fill(remote_index, vectors)
+    await remote_index.search(vectors[0], "node")
+    asked = len(fake_qdrant.requests)
+    found = await remote_index.search_forms(list(vectors[:3]), ["node", "topic", "service"], limit=1)
+    assert [path.rpartition("/points")[2] for _, path in fake_qdrant.requests[asked:]] == ["/query/batch", ""]
+    assert [hits[0].chunk.position for hits in found.hits] == [0, 1, 2]
+    assert sorted(found.chunks) == [0, 1, 2, 3, 4, 5]
+
+
 async def test_lists_longer_than_a_page_are_read_to_the_end(any_index: QdrantService) -> None:
     many = [replace(CHUNKS[0], position=i, content_hash=f"hash-{i}") for i in range(qdrant_service._PAGE + 10)]
     await any_index.create(FIRST, 384)

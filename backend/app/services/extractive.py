@@ -24,14 +24,15 @@ def quote_passages(passages: Sequence[Passage], language: QuestionLanguage = "en
     if not shown:
         return None
     parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)
-    quotes = tuple(Quote(passage, passage.chunks[0], _beginning(passage)) for passage in shown)
+    quotes = tuple(Quote(passage, passage.hit.chunk, _beginning(passage)) for passage in shown)
     return CheckedAnswer("\n\n".join([FIRST_LINES.get(language, FIRST_LINE), *parts]), quotes, dropped=0)
 
 
 def _beginning(passage: Passage) -> str:
     quote = ""
-    for block in passage.blocks:
-        quote += block
+    for number, block in enumerate(passage.blocks):
+        if quote or passage.chunk_at(number) is passage.hit.chunk:
+            quote += block
         if len(quote) >= _QUOTE_CHARS:
             break
     return quote.strip()

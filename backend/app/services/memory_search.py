@@ -4,7 +4,7 @@ For Qdrant's local mode, which compares sparse vectors one by one in Python: 30 
 nothing else runs meanwhile. Here it is 1 ms. Knows numbers only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,22 +35,26 @@ class MemorySearch:
     def __len__(self) -> int:
         return len(self._positions)
 
-    def nearest(self, vector: Floats, limit: int) -> dict[int, float]:
-        """Position -> cosine of the best `limit` passages."""
+    def nearest(self, vector: Floats, limit: int, among: Collection[int] | None = None) -> dict[int, float]:
+        """Position -> cosine of the best `limit` passages (`among`: of those at these positions)."""
         if not len(self):
             return {}
         cosines = self._dense @ (vector / (np.linalg.norm(vector) or 1.0))
-        return self._best(cosines, np.arange(len(self)), limit)
+        return self._best(cosines, np.arange(len(self)), limit, among)
 
-    def matching(self, term_ids: Iterable[int], limit: int) -> dict[int, float]:
+    def matching(self, term_ids: Iterable[int], limit: int, among: Collection[int] | None = None) -> dict[int, float]:
         """Position -> sum of weight x IDF over the terms asked for, of the best `limit` passages that have one."""
         scores = np.zeros(len(self), dtype=np.float64)
         for rows, weights in (self._postings[term] for term in term_ids if term in self._postings):
             frequency = len(rows)
             scores[rows] += weights * np.log1p((len(self) - frequency + 0.5) / (frequency + 0.5))
-        return self._best(scores, np.flatnonzero(scores), limit)
+        return self._best(scores, np.flatnonzero(scores), limit, among)
 
-    def _best(self, scores: NDArray[np.floating], rows: NDArray[np.intp], limit: int) -> dict[int, float]:
+    def _best(
+        self, scores: NDArray[np.floating], rows: NDArray[np.intp], limit: int, among: Collection[int] | None
+    ) -> dict[int, float]:
+        if among is not None:
+            rows = rows[np.isin(self._positions[rows], list(among))]
         order = rows[np.argsort(-scores[rows], kind="stable")[:limit]]
         return dict(zip(self._positions[order].tolist(), scores[order].tolist(), strict=True))
 

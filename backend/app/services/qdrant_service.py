@@ -12,7 +12,7 @@ import importlib
 import re
 import time
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, models
 
 DENSE, LEXICAL = "dense", "lexical"
-FILTERED_FIELDS = ("chapter_id",)
+FILTERED_FIELDS = ("chapter_id", "url")
 """Payload fields that a filter may name. Each gets an index: clusters in strict mode refuse others."""
 
 MANIFEST_ID = "6d616e69-6665-4374-8000-000000000000"
@@ -74,6 +74,16 @@ class Found:
 
     hits: tuple[tuple[ScoredChunk, ...], ...]
     chunks: Mapping[int, Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One search: the forms of a question with their vectors, `wanted` hits of each kind, among all or a few."""
+
+    vectors: tuple[NDArray[np.float32], ...]
+    forms: tuple[str, ...]
+    wanted: int
+    among: Collection[int] | None
 
 
 class _NoCollection(BookNotIngested):
@@ -177,18 +187,25 @@ class QdrantService:
         forms: Sequence[str],
         *,
         limit: int = 10,
+        among: Collection[int] | None = None,
         version: str | None = None,
     ) -> Found:
-        """The hits of each form of a question. `vectors`: the embeddings of the forms. Two calls, however many forms
-        there are."""
+        """The hits of each form of a question, `among` the passages at these positions. `vectors`: the embeddings of
+        the forms. Two calls, however many forms there are."""
+        asked = _Asked(tuple(vectors), tuple(forms), max(CANDIDATES, limit), among)
         if version:
-            return await self._search(f"{self._alias}--{version}", vectors, forms, limit)
-        return await self._on_active(lambda name: self._search(name, vectors, forms, limit))
+            return await self._search(f"{self._alias}--{version}", asked, limit)
+        return await self._on_active(lambda name: self._search(name, asked, limit))
 
     async def chapter_chunks(self, chapter_id: ChapterId) -> list[Chunk]:
         """All passages of a chapter in reading order; none for an unknown chapter."""
         where = _equals("chapter_id", chapter_id)
         records = await self._on_active(lambda name: self._scroll(name, where=where))
+        return sorted(map(_chunk, records), key=lambda chunk: chunk.position)
+
+    async def page_chunks(self, names: Sequence[str]) -> list[Chunk]:
+        """All passages of the pages that have one of these names (chapter ids or routes), in reading order."""
+        records = await self._on_active(lambda name: self._scroll(name, where=_any_page(names)))
         return sorted(map(_chunk, records), key=lambda chunk: chunk.position)
 
     async def manifest(self) -> Manifest:
@@ -332,11 +349,8 @@ class QdrantService:
             self._manifest = (name, _manifest(records[0].payload or {}) if records else None)
         return self._manifest[1]
 
-    async def _search(
-        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
-    ) -> Found:
-        wanted = max(CANDIDATES, limit)
-        lists = await (self._in_memory if self._local else self._on_server)(name, vectors, forms, wanted)
+    async def _search(self, name: str, asked: _Asked, limit: int) -> Found:
+        lists = await (self._in_memory(name, asked) if self._local else self._on_server(name, asked))
         passages = await self._size(name)
         ranked = [fuse(dense, lexical, passages=passages, limit=limit) for dense, lexical in lists]
         positions = {hit.position for hits in ranked for hit in hits}
@@ -347,29 +361,28 @@ class QdrantService:
         chunks = {int(record.id): _chunk(record) for record in records}
         return Found(tuple(tuple(_scored(hits, chunks)) for hits in ranked), chunks)
 
-    async def _on_server(
-        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
-    ) -> list[tuple[dict[int, float], dict[int, float]]]:
+    async def _on_server(self, name: str, asked: _Asked) -> list[tuple[dict[int, float], dict[int, float]]]:
         """For each form its best cosines and its best BM25, by position."""
-        requests = [self._requests(vector, form, limit) for vector, form in zip(vectors, forms, strict=True)]
+        requests = [
+            self._requests(vector, form, asked) for vector, form in zip(asked.vectors, asked.forms, strict=True)
+        ]
         async with self._calling() as client:
             answers = await client.query_batch_points(name, [request for pair in requests for request in pair])
         found = iter([{int(point.id): point.score for point in answer.points} for answer in answers])
         return [(next(found), next(found) if len(pair) > 1 else {}) for pair in requests]
 
-    async def _in_memory(
-        self, name: str, vectors: Sequence[NDArray[np.float32]], forms: Sequence[str], limit: int
-    ) -> list[tuple[dict[int, float], dict[int, float]]]:
+    async def _in_memory(self, name: str, asked: _Asked) -> list[tuple[dict[int, float], dict[int, float]]]:
         """The same as `_on_server` for local mode."""
         if self._memory is None or self._memory[0] != name:
-            self._memory = (
-                name,
-                MemorySearch(map(_stored, await self._scroll(name, fields=False, vectors=[DENSE, LEXICAL]))),
-            )
+            stored = await self._scroll(name, fields=False, vectors=[DENSE, LEXICAL])
+            self._memory = (name, MemorySearch(map(_stored, stored)))
         memory = self._memory[1]
         return [
-            (memory.nearest(vector, limit), memory.matching(analyzer.sparse_query(form)[0], limit))
-            for vector, form in zip(vectors, forms, strict=True)
+            (
+                memory.nearest(vector, asked.wanted, asked.among),
+                memory.matching(analyzer.sparse_query(form)[0], asked.wanted, asked.among),
+            )
+            for vector, form in zip(asked.vectors, asked.forms, strict=True)
         ]
 
     async def _size(self, name: str) -> int:
@@ -378,15 +391,17 @@ class QdrantService:
             self._sizes = {name: await self._count(name)}
         return self._sizes[name]
 
-    def _requests(self, vector: NDArray[np.float32], query: str, limit: int) -> "list[models.QueryRequest]":
+    def _requests(self, vector: NDArray[np.float32], form: str, asked: _Asked) -> "list[models.QueryRequest]":
         from qdrant_client import models
 
+        among = None if asked.among is None else _at(asked.among)
         dense: list[float] = np.asarray(vector, dtype=np.float32).tolist()
-        requests = [models.QueryRequest(query=dense, using=DENSE, limit=limit, params=self._params)]
-        indices, values = analyzer.sparse_query(query)
+        common: dict[str, Any] = {"limit": asked.wanted, "filter": among}
+        requests = [models.QueryRequest(query=dense, using=DENSE, params=self._params, **common)]
+        indices, values = analyzer.sparse_query(form)
         if indices:
             sparse = models.SparseVector(indices=indices, values=values)
-            requests.append(models.QueryRequest(query=sparse, using=LEXICAL, limit=limit))
+            requests.append(models.QueryRequest(query=sparse, using=LEXICAL, **common))
         return requests
 
     async def _collection(self, *, fresh: bool = False) -> str:
@@ -424,7 +439,7 @@ class QdrantService:
         self,
         name: str,
         *,
-        where: "models.FieldCondition | None" = None,
+        where: "models.FieldCondition | models.Filter | None" = None,
         fields: list[str] | bool = True,
         vectors: list[str] | bool = False,
     ) -> "list[models.Record]":
@@ -467,7 +482,7 @@ def _is_missing_collection(error: Exception) -> bool:
     return getattr(error, "status_code", None) == 404 and b"Collection" in content
 
 
-def _passages(where: "models.FieldCondition | None" = None) -> "models.Filter":
+def _passages(where: "models.FieldCondition | models.Filter | None" = None) -> "models.Filter":
     from qdrant_client import models
 
     no_passage = models.HasIdCondition(has_id=[MANIFEST_ID])
@@ -480,6 +495,18 @@ def _equals(field: str, value: str) -> "models.FieldCondition":
     if field not in FILTERED_FIELDS:
         raise ValueError(f"{field} has no payload index")
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _any_page(names: Sequence[str]) -> "models.Filter":
+    from qdrant_client import models
+
+    return models.Filter(should=[_equals(field, name) for field in FILTERED_FIELDS for name in names])
+
+
+def _at(positions: Collection[int]) -> "models.Filter":
+    from qdrant_client import models
+
+    return models.Filter(must=[models.HasIdCondition(has_id=list(positions))])
 
 
 def _point(chunk: Chunk, vector: NDArray[np.float32], version: str) -> "models.PointStruct":

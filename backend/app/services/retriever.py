@@ -19,6 +19,7 @@ from backend.app.services.qdrant_service import QdrantService
 from backend.app.services.selection import find_marked_chunks, page_place, search_words
 
 _HITS = 20  # more than fit; what repeats another is skipped
+_JUDGED = 10  # what the gate was calibrated with
 _CANDIDATE_CHAPTERS = 3
 _RELATED = 3
 
@@ -69,7 +70,7 @@ class Retriever:
         passages: tuple[Passage, ...] = ()
         gate = gate_of(await self._index.manifest(), self._threshold)
         lists = zip(found.hits, forms, strict=True)
-        evident = {hit.chunk.position for of, form in lists for hit in relevant(of, form, gate)}
+        evident = {hit.chunk.position for of, form in lists for hit in relevant(of[:_JUDGED], form, gate)}
         if placed or evident:
             readable = [hit for hit in hits if hit.chunk.position in evident] if only_evidence else hits
             around = {} if only_evidence else {**found.chunks, **{chunk.position: chunk for chunk in placed}}

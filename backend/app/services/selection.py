@@ -8,13 +8,16 @@ word of a paragraph to the first of the next.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote, urlsplit
 
 from backend.app.models.domain import Chunk
 from backend.app.services.normalised_text import letters, words
 from backend.app.textbook.parser import plain_text
 
 MAX_SELECTION_CHARS = 20_000
+MAX_PAGE_CHARS = 500
 CONTAINED = 0.9
 """Share of the selection that must stand in the chapter: a page's text as the browser gives it also holds labels
 of tabs, copies of formulas and the like."""
@@ -31,6 +34,24 @@ def trim_selection(text: str | None) -> str:
 
 def search_words(selection: str) -> str:
     return " ".join(selection.split()[:_SEARCH_WORDS])
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """A page by all names that it may have in the index, and the heading ("": none)."""
+
+    names: tuple[str, ...]
+    anchor: str
+
+
+def page_place(page: str) -> PagePlace:
+    """What a client says of the page that it shows: a chapter id, a route or a whole address, with #heading or not.
+    A route may begin with what the book's own lacks: the site's folder, a language."""
+    parts = urlsplit(page.strip()[:MAX_PAGE_CHARS])
+    steps = [step for step in unquote(parts.path).split("/") if step]
+    tails = ["/".join(steps[start:]) for start in range(len(steps))]
+    routes = [f"/{tail}{end}" for tail in tails for end in ("", "/")]
+    return PagePlace((*routes, *tails), unquote(parts.fragment.partition(":~:")[0]))
 
 
 def find_marked_chunks(selection: str, chapter: Sequence[Chunk]) -> list[Chunk]:
