@@ -44,7 +44,8 @@ def asked_terms(question: str) -> frozenset[str] | None:
     """The distinct terms that say what is asked for; None when there is only small talk. In a question that mixes
     scripts only its Latin terms: an English book cannot hold the others."""
     said = frozenset(terms(question))
-    asked = said - _idle_terms() - (_grammar_terms() if detect(question) == "ur-Latn" else frozenset[str]())
+    is_urdu = detect(question) in ("ur", "ur-Latn")
+    asked = said - _idle_terms() - (_grammar_terms() if is_urdu else frozenset[str]())
     if said and not asked and said & _idle_terms():
         return None
     return frozenset(term for term in asked if _LATIN.search(term)) or asked
