@@ -264,6 +264,14 @@ def test_any_page_may_be_sent_and_never_costs_an_answer(client: httpx2.Client) -
             assert answer.json()["outcome"] == "answered"
 
 
+def test_marked_text_of_a_translated_page_is_taken_for_its_section(client: httpx2.Client) -> None:
+    marked = {"selected_text": "یہ حصہ بازو کے جوڑوں کے زاویے معلوم کرنے کے بارے میں ہے۔", "question": "?"}
+    placed = ask(client, "selected-text", **marked, page="/docs/foundations/kinematics#ik").json()
+    assert [source["section"] for source in placed["sources"]][:1] == ["Inverse kinematics"]
+    elsewhere = ask(client, "selected-text", **marked, page="/docs/nowhere#ik").json()
+    assert [source["section"] for source in elsewhere["sources"]][:1] != ["Inverse kinematics"]
+
+
 def test_a_refusal_names_the_nearest_sections(client: httpx2.Client) -> None:
     refused = ask(client, question="Who won the football world cup in 1998?").json()
     assert (refused["answer"], refused["outcome"]) == (REFUSAL, "not_in_book")

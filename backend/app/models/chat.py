@@ -36,7 +36,8 @@ Page = Annotated[
     BeforeValidator(_page_or_nothing),
     Field(
         description="The page that the reader is on: its address or chapter id, with #heading where that is known."
-        " Sections near it are preferred when several fit. What cannot be used is ignored.",
+        " Marked text in other words, such as a translation, is taken for the section there. What cannot be used is"
+        " ignored.",
         examples=["/docs/foundations/kinematics#ik"],
     ),
 ]

@@ -7,7 +7,7 @@ Knows neither HTTP nor SQL.
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -170,7 +170,8 @@ class AnswerService:
         conversation = await self.conversations.open(asked.conversation_id, reader)
         selection = trim_selection(asked.selected_text)
         understood = await self._rewriter.understand(asked.question, selection, conversation.turns, asked.page)
-        findings = await self._retriever.find(understood.search, only_evidence=self._claude is None)
+        search = replace(understood.search, page=asked.page)
+        findings = await self._retriever.find(search, only_evidence=self._claude is None)
         return _Prepared(started, asked, conversation, understood, findings)
 
     async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> _Verdict:
