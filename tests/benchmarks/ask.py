@@ -67,6 +67,7 @@ def serving(name: str, command: list[str], claude_url: str) -> Iterator[Target]:
             "DATA_DIR": folder,
             "ANTHROPIC_API_KEY": "benchmark",
             "ANTHROPIC_BASE_URL": claude_url,
+            "RATE_LIMIT_QUESTIONS_PER_HOUR": "100000",
         }
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen([*command, "--port", str(port)], env=environment, stdout=log, stderr=log)
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with ExitStack() as stack:
-        claude = stack.enter_context(_scripted_claude())
+        claude = stack.enter_context(scripted_claude())
         commands = {"floor": ["-m", "tests.benchmarks.floor"], "product": ["-m", "backend", "serve"]}
         floor, product = (
             stack.enter_context(serving(name, [sys.executable, *command], claude))
@@ -155,7 +156,7 @@ def main() -> None:
 
 
 @contextmanager
-def _scripted_claude() -> Iterator[str]:
+def scripted_claude() -> Iterator[str]:
     """In a process of its own, so that it does not share this one's interpreter."""
     with FakeClaude() as probe:
         port = int(probe.base_url.rpartition(":")[2])
