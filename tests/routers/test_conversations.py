@@ -265,7 +265,7 @@ def test_any_page_may_be_sent_and_never_costs_an_answer(client: httpx2.Client) -
 
 
 def test_marked_text_of_a_translated_page_is_taken_for_its_section(client: httpx2.Client) -> None:
-    marked = {"selected_text": "یہ حصہ بازو کے جوڑوں کے زاویے معلوم کرنے کے بارے میں ہے۔", "question": "?"}
+    marked = {"selected_text": "یہ ایک مشکل بات ہے جو بہت دیر میں سمجھ آئے گی۔", "question": "?"}
     placed = ask(client, "selected-text", **marked, page="/docs/foundations/kinematics#ik").json()
     assert [source["section"] for source in placed["sources"]][:1] == ["Inverse kinematics"]
     elsewhere = ask(client, "selected-text", **marked, page="/docs/nowhere#ik").json()
