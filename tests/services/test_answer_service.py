@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from backend.app.errors import AIServiceBusy, BookNotIngested
-from backend.app.models.domain import Chunk, QuestionLanguage, Reader
+from backend.app.language import vocabulary_of
+from backend.app.models.domain import Chunk, Manifest, QuestionLanguage, Reader
 from backend.app.services.answer_service import Answer, AnswerService, Asked
 from backend.app.services.claude_service import ClaudeService, Patience
 from backend.app.services.db_service import DBService, open_db
@@ -49,6 +50,8 @@ async def filled(index: QdrantService, embedder: EmbeddingService, book: list[Ch
     version = f"{embedder.fingerprint}-1-{'0' * 12}"
     await index.create(version, embedder.dimension)
     await index.add(version, book, await embedder.embed([part.embedding_text for part in book]))
+    vocabulary = vocabulary_of([part.text for part in book] * 3)  # as if the words were usual ones
+    await index.write_manifest(version, Manifest(vocabulary=vocabulary))
     await index.activate(version)
     return index
 
