@@ -27,6 +27,27 @@ def test_evidence_above_the_line_is_relevant() -> None:
     assert relevant([], "IK", LINE) == []
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is this book about?",
+        "who is this online course for",
+        "How many chapters are there?",
+        "What do I have to know before I start reading?",
+        "yeh kitab kis baare mein hai",
+        "یہ کتاب کس بارے میں ہے؟",
+    ],
+)
+def test_what_is_asked_about_the_book_itself_is_for_the_book_to_answer(question: str) -> None:
+    hits = [hit(NODE, 0, dense=0.01)]
+    assert relevant(hits, question, LINE) == hits == relevant(hits, question, OWN_COSINE)
+
+
+@pytest.mark.parametrize("question", ["recommend me a good book", "What is the most read book of all times?"])
+def test_other_books_are_not_meant(question: str) -> None:
+    assert not relevant([hit(NODE, 0, dense=0.1)], question, LINE)
+
+
 def test_a_cosine_that_the_owner_set_is_enough() -> None:
     assert relevant([hit(dense=0.1), hit(dense=0.30)], "zebra", OWN_COSINE) == [hit(dense=0.30)]
     assert not relevant([hit(dense=0.299)], "zebra", OWN_COSINE)

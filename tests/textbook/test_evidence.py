@@ -10,7 +10,7 @@ IK = "Inverse kinematics (IK) computes joint angles."
 
 def test_it_is_half_the_hit_half_its_neighbourhood_and_a_tenth_for_the_words() -> None:
     hits = [hit(IK, 0, dense=0.4), hit(NODE, 1, dense=0.2)]
-    assert evidence(hits, "IK zebra") == pytest.approx([0.2 + 0.15 + 0.05, 0.1 + 0.15])
+    assert evidence(hits, "angles of the zebra") == pytest.approx([0.2 + 0.15 + 0.05, 0.1 + 0.15])
     assert evidence([], "IK") == []
 
 
@@ -43,6 +43,20 @@ def test_small_talk_asks_for_nothing(said: str) -> None:
 )
 def test_only_what_says_something_is_asked_for(question: str, asked: set[str]) -> None:
     assert asked_terms(question) == asked
+
+
+@pytest.mark.parametrize(
+    "question", ["IK", "what is A*?", "IK kya hai?", "IK کیا ہے؟", "rclpy.init()", "C++", "tf2?"]
+)
+def test_a_name_that_a_passage_has_is_strong_evidence_whatever_its_cosine(question: str) -> None:
+    held = hit("IK, A* and tf2 in C++: call `rclpy.init()` first.", 0, dense=0.15)
+    assert evidence([held], question)[0] == pytest.approx(0.45)
+    assert evidence([hit(NODE, 0, dense=0.15)], question)[0] < 0.3
+
+
+@pytest.mark.parametrize("question", ["joint", "THE JOINT ANGLES", "Why does IK need the joint angles of a robot arm?"])
+def test_other_words_and_long_questions_are_no_look_up(question: str) -> None:
+    assert evidence([hit(IK, 0, dense=0.15)], question)[0] <= 0.25
 
 
 def test_the_cosine_between_two_scripts_is_noise() -> None:

@@ -4,6 +4,7 @@ The line was found when the book was indexed (`textbook.calibration`), or is the
 near the topic but not in the book pass: telling those apart is for the model and the citation check.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,12 @@ from backend.app.models.domain import Manifest, ScoredChunk
 from backend.app.textbook.calibration import read_calibration
 from backend.app.textbook.evidence import asked_terms, evidence, share_held
 
+_ABOUT_THE_BOOK = re.compile(
+    r"\b(?:this|the|your) (?:\w+ )?(?:book|textbook|course|guide|manual|tutorial|documentation|docs|website|site)\b"
+    r"|\bchapters?\b|\bprerequisites?\b|\bsyllabus\b|\bbefore (?:(?:i|we) (?:start|begin)|starting|beginning)\b"
+    r"|\b(?:is|iss|yeh|ye) (?:kitab|kitaab|course|book)\b|(?:اس|یہ) (?:کتاب|کورس)",
+    re.IGNORECASE,
+)
 TERM_SHARE = 0.6
 """Share of the question's words that one passage must hold when the owner set a cosine and none reaches it."""
 
@@ -30,7 +37,9 @@ def gate_of(manifest: Manifest, cosine: float | None) -> Gate:
 
 def relevant(hits: Sequence[ScoredChunk], question: str, gate: Gate) -> list[ScoredChunk]:
     """The hits of a search for `question` that are evidence by themselves, in the order given. One is enough for the
-    question to be answered."""
+    question to be answered. What is asked about the book itself, the book can answer."""
+    if _ABOUT_THE_BOOK.search(question):
+        return list(hits)
     if gate.cosine is None:
         return [hit for hit, strength in zip(hits, evidence(hits, question), strict=True) if strength >= gate.line]
     asked = asked_terms(question)

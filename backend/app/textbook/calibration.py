@@ -15,19 +15,18 @@ from typing import Any
 from backend.app.models.domain import Chunk
 from backend.app.textbook.analyzer import terms
 
-SPREADS = 2.1
+SPREADS = 1.8
 """Above the median of the off-topic questions lies the line, in standard deviations of their lower half: a book may
-be about some of them (a cookbook!), and those lie in the upper half. 97-98 % of a normal distribution."""
-OWN_REFUSED = 0.03
-"""At most this share of the book's own broken sentences may be refused. They are harder than what readers ask:
-their 3 % is about 1 % of real questions."""
+be about some of them (a cookbook!), and those lie in the upper half. 96 % of a normal distribution."""
+OWN_REFUSED = 0.015
+"""At most this share of the book's own broken sentences may be refused, about as many as of readers' questions."""
 FEWEST_OFF_TOPIC, FEWEST_OWN = 100, 25
 """Fewer questions than this say nothing."""
 USUAL = 0.27
 """The line where nothing could be measured: the middle of the books that were tried."""
 LOWEST, HIGHEST = 0.18, 0.36
 _MOST_OWN = 300
-_CONTENT_WORDS = range(8, 26)
+_CONTENT_WORDS = range(7, 26)
 _Z10 = 1.2816  # the lowest tenth of a normal distribution lies so many deviations below its median
 _CODE = re.compile(r"```.*?(?:```|\Z)|^\s*[|#:][^\n]*|https?://\S+", re.DOTALL | re.MULTILINE)
 _SENTENCE = re.compile(r"(?<=[.!?۔؟])\s+")
@@ -76,7 +75,7 @@ def _line(off_topic: Sequence[float], own: Sequence[float]) -> float:
     middle = median(off_topic)
     line = middle + SPREADS * (middle - quantiles(off_topic, n=10)[0]) / _Z10
     if len(own) >= FEWEST_OWN:
-        line = min(line, quantiles(own, n=round(1 / OWN_REFUSED))[0])
+        line = min(line, quantiles(own, n=round(1 / OWN_REFUSED), method="inclusive")[0])
     return min(max(line, LOWEST), HIGHEST)
 
 
@@ -95,7 +94,7 @@ def off_topic_questions() -> list[str]:
 def own_questions(chunks: Sequence[Chunk], most: int = _MOST_OWN) -> list[str]:
     """A sentence of each passage without every other word of its content; of at most `most` passages, spread over
     the book."""
-    step = max(1, len(chunks) // most)
+    step = max(1, -(-len(chunks) // most))
     broken = (broken for start in range(step) for chunk in chunks[start::step] if (broken := _broken_sentence(chunk)))
     return list(islice(_each_once(broken), most))
 

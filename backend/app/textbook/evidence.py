@@ -14,6 +14,15 @@ from backend.app.textbook.analyzer import terms
 WORD_WEIGHT = 0.1
 """What a passage that holds every word of the question is worth, in cosine."""
 
+NAME_WEIGHT = 0.3
+"""The same where what is looked up is a name or code: "IK" and "what is A*?" lie as low as .2 in cosine, and a
+passage that has the name is where it is explained."""
+
+_MOST_NAMES = 3
+# IK, QoS, tf2, rclpy.init, joint_1, A*, C++, M(q)
+_NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|[A-Za-z][0-9]|\w[._:/]+\w|\w\(|--\w|\b[A-Za-z]{1,4}(?:[*#]|\+\+)")
+_MOST_CAPITALS = 2
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _LATIN = re.compile(r"[A-Za-z0-9]")
 # Said to a person, in English and Roman Urdu: a question of nothing else asks nothing of a book.
 _SMALL_TALK = """
@@ -25,7 +34,7 @@ _SMALL_TALK = """
 
 def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
     """For each hit about 0..1: its cosine and the mean cosine of all hits, half each, and 0.1 for the share of the
-    question's words that it holds.
+    question's words that it holds (0.3 where these are names).
 
     Best of what was tried (decision 30): a lone similar passage is chance, a similar neighbourhood is the book's
     subject; "IK" is unlike every passage and stands in one.
@@ -37,15 +46,18 @@ def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
     if not any(shares) and not _LATIN.search(question):
         return [0.0] * len(hits)  # the cosine between scripts is noise: .17-.24 whatever is asked
     mean = sum(hit.dense for hit in hits) / len(hits)
-    return [(hit.dense + mean) / 2 + WORD_WEIGHT * share for hit, share in zip(hits, shares, strict=True)]
+    weight = NAME_WEIGHT if _is_look_up(question, asked) else WORD_WEIGHT
+    return [
+        (hit.dense + mean) / 2 + (weight if share == 1 else WORD_WEIGHT) * share
+        for hit, share in zip(hits, shares, strict=True)
+    ]
 
 
 def asked_terms(question: str) -> frozenset[str] | None:
     """The distinct terms that say what is asked for; None when there is only small talk. In a question that mixes
     scripts only its Latin terms: an English book cannot hold the others."""
     said = frozenset(terms(question))
-    is_urdu = detect(question) in ("ur", "ur-Latn")
-    asked = said - _idle_terms() - (_grammar_terms() if is_urdu else frozenset[str]())
+    asked = said - _idle_terms() - (_grammar_terms() if detect(question) == "ur-Latn" else frozenset[str]())
     if said and not asked and said & _idle_terms():
         return None
     return frozenset(term for term in asked if _LATIN.search(term)) or asked
@@ -57,7 +69,16 @@ def share_held(asked: frozenset[str] | None, hit: ScoredChunk) -> float:
 
 
 def _share(asked: frozenset[str], hit: ScoredChunk) -> float:
-    return len(asked & set(terms(hit.chunk.embedding_text))) / len(asked) if asked else 0.0
+    """Urdu grammar alone is nothing: every Urdu sentence of the book holds it, also a glossary in an English one."""
+    held = asked & set(terms(hit.chunk.embedding_text))
+    return len(held) / len(asked) if held - _urdu_grammar() else 0.0
+
+
+def _is_look_up(question: str, asked: frozenset[str]) -> bool:
+    """A name or a piece of code, and little beside it. Not when all is written in capitals."""
+    words = _LATIN_WORD.findall(question)
+    shouted = len(words) > _MOST_CAPITALS and all(map(str.isupper, words))
+    return 0 < len(asked) <= _MOST_NAMES and not shouted and _NAME.search(question) is not None
 
 
 @cache
@@ -68,3 +89,8 @@ def _idle_terms() -> frozenset[str]:
 @cache
 def _grammar_terms() -> frozenset[str]:
     return frozenset(terms(" ".join(FUNCTION_WORDS)))
+
+
+@cache
+def _urdu_grammar() -> frozenset[str]:
+    return frozenset(term for term in _grammar_terms() if not term.isascii())
