@@ -75,8 +75,9 @@ def find_marked_chunks(selection: str, chapter: Sequence[Chunk]) -> list[Chunk]:
 
 
 def _places(text: str) -> dict[str, int]:
-    """Each shingle of the text with the place where it begins."""
-    return {text[start : start + _SHINGLE]: start for start in range(len(text) - _SHINGLE + 1)}
+    """Each shingle of the text with the first place where it begins: the book's overview, which repeats what stands
+    on its pages, comes last."""
+    return {text[start : start + _SHINGLE]: start for start in range(len(text) - _SHINGLE, -1, -1)}
 
 
 def _shown(chunk: Chunk) -> str:

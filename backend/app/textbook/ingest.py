@@ -31,6 +31,7 @@ from backend.app.textbook.calibration import Calibration, off_topic_questions, r
 from backend.app.textbook.chunker import chunk_book, words_kept
 from backend.app.textbook.docusaurus import Book
 from backend.app.textbook.learning import learn
+from backend.app.textbook.overview import overview_chunk
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -178,6 +179,8 @@ def _plan(book: Book, embedder: Embedder) -> _Plan:
         raise BookError(f"{book.root} has no text to index: no page with words was found.")
     if [chunk.position for chunk in chunks] != list(range(len(chunks))):
         raise BookError("The chunks of this book are not numbered from 0 without gaps. Nothing was written.")
+    overview = overview_chunk(book, len(chunks), embedder.count_tokens, embedder.max_tokens)
+    chunks.extend([overview] if overview else [])
     counts = embedder.count_tokens([chunk.embedding_text for chunk in chunks])
     longest = max(counts)
     if longest > embedder.max_tokens:
