@@ -61,7 +61,8 @@ def _draw_scores(axes: Any, observed: Sequence[Observed], threshold: float | Non
     if threshold is not None:
         axes.axvline(threshold, color=_INK, linestyle=":", linewidth=1, label=f"RETRIEVAL_THRESHOLD ({threshold:g})")
     axes.set(xlabel="cosine of the best passage", ylabel="% of the questions", xlim=(0, 1))
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
     _tidy(axes, "Answerable questions against the others")
 
 
