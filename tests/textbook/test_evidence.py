@@ -54,11 +54,24 @@ def test_a_name_that_a_passage_has_is_strong_evidence_whatever_its_cosine(questi
     assert evidence([hit(NODE, 0, dense=0.15)], question)[0] < 0.3
 
 
-@pytest.mark.parametrize("question", ["joint", "THE JOINT ANGLES", "Why does IK need the joint angles of a robot arm?"])
+@pytest.mark.parametrize(
+    "question", ["joint", "THE JOINT ANGLES", "Why does IK need the joint angles of a robot arm?"]
+)
 def test_other_words_and_long_questions_are_no_look_up(question: str) -> None:
     assert evidence([hit(IK, 0, dense=0.15)], question)[0] <= 0.25
 
 
 def test_the_cosine_between_two_scripts_is_noise() -> None:
     assert evidence([hit(IK, dense=0.4)], "زیبرا کہاں رہتا ہے") == [0.0]
+    assert evidence([hit("روبوٹ ایک مشین ہے", dense=0.4)], "robot")[0] == 0.0
     assert evidence([hit("روبوٹ ایک مشین ہے", dense=0.4)], "روبوٹ")[0] == pytest.approx(0.5)
+    assert evidence([hit("روبوٹ ایک مشین ہے", dense=0.4)], "آلات")[0] == pytest.approx(0.4)
+
+
+def test_urdu_grammar_in_a_glossary_of_an_english_book_is_no_evidence() -> None:
+    glossary = hit(
+        "| robot | روبوٹ | a machine that acts | in the sentence: یہ ایک روبوٹ ہے جو گھر میں ہے |", dense=0.2
+    )
+    assert evidence([glossary], "کراچی میں موسم کیسا ہے؟") == [0.0]
+    assert evidence([glossary], "روبوٹ گھر میں ہے")[0] > 0
+    assert evidence([hit("یہ ایک روبوٹ ہے جو گھر میں ہے", dense=0.2)], "کراچی میں موسم کیسا ہے؟")[0] > 0

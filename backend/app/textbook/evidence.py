@@ -23,6 +23,7 @@ _MOST_NAMES = 3
 _NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|[A-Za-z][0-9]|\w[._:/]+\w|\w\(|--\w|\b[A-Za-z]{1,4}(?:[*#]|\+\+)")
 _MOST_CAPITALS = 2
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+_LATIN_LETTER = re.compile(r"[A-Za-z]")
 _LATIN = re.compile(r"[A-Za-z0-9]")
 # Said to a person, in English and Roman Urdu: a question of nothing else asks nothing of a book.
 _SMALL_TALK = """
@@ -43,12 +44,13 @@ def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
     if not hits or asked is None:
         return [0.0] * len(hits)
     shares = [_share(asked, hit) for hit in hits]
-    if not any(shares) and not _LATIN.search(question):
-        return [0.0] * len(hits)  # the cosine between scripts is noise: .17-.24 whatever is asked
     mean = sum(hit.dense for hit in hits) / len(hits)
     weight = NAME_WEIGHT if _is_look_up(question, asked) else WORD_WEIGHT
+    is_latin = _LATIN.search(question) is not None
     return [
         (hit.dense + mean) / 2 + (weight if share == 1 else WORD_WEIGHT) * share
+        if share or is_latin != _is_in_another_script(hit)
+        else 0.0  # the cosine between scripts is noise: .17-.24 whatever is asked
         for hit, share in zip(hits, shares, strict=True)
     ]
 
@@ -69,9 +71,17 @@ def share_held(asked: frozenset[str] | None, hit: ScoredChunk) -> float:
 
 
 def _share(asked: frozenset[str], hit: ScoredChunk) -> float:
-    """Urdu grammar alone is nothing: every Urdu sentence of the book holds it, also a glossary in an English one."""
-    held = asked & set(terms(hit.chunk.embedding_text))
-    return len(held) / len(asked) if held - _urdu_grammar() else 0.0
+    """Urdu grammar alone is nothing in an English passage: a glossary holds it whatever is asked."""
+    words = set(terms(hit.chunk.embedding_text))
+    held = asked & words
+    is_english = 2 * sum(map(str.isascii, words)) > len(words)
+    return 0.0 if not held or (is_english and held <= _urdu_grammar()) else len(held) / len(asked)
+
+
+def _is_in_another_script(hit: ScoredChunk) -> bool:
+    """Most of its letters are not Latin."""
+    letters = sum(map(str.isalpha, hit.chunk.text))
+    return len(_LATIN_LETTER.findall(hit.chunk.text)) * 2 < letters
 
 
 def _is_look_up(question: str, asked: frozenset[str]) -> bool:
