@@ -70,7 +70,7 @@ def test_the_cosine_between_two_scripts_is_noise() -> None:
 
 def test_urdu_grammar_in_a_glossary_of_an_english_book_is_no_evidence() -> None:
     glossary = hit(
-        "| robot | روبوٹ | a machine that acts | in the sentence: یہ ایک روبوٹ ہے جو گھر میں ہے |", dense=0.2
+        "| robot | روبوٹ | a machine that senses and acts, as in this sentence: گھر میں روبوٹ ہے |", dense=0.2
     )
     assert evidence([glossary], "کراچی میں موسم کیسا ہے؟") == [0.0]
     assert evidence([glossary], "روبوٹ گھر میں ہے")[0] > 0
