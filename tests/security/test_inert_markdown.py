@@ -133,7 +133,7 @@ def test_an_address_stays_only_when_a_passage_has_all_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<a", "[", "](", "`", "`a``", "> ", "- ", "![](", "$", "|", "\\`", "```\n", "[x]: "]
+    "piece", ["<a", "[", "](", "`", "`a``", "`a. ", "a. B ", "> ", "- ", "![](", "$", "|", "\\`", "```\n", "[x]: "]
 )
 def test_a_hostile_answer_costs_no_time(piece: str) -> None:
     text = (piece * 20_000)[:20_000] + "<a"

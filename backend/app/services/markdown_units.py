@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from backend.app.textbook.splitting import sentence_ends
+from backend.app.textbook.splitting import possible_ends, without_possible_end
 
-_MARKERS = r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*"
+_MARKERS = r"[ \t>]{0,60}(?:(?:[-*+]|\d{1,9}[.)])[ \t]{1,30}){0,9}"
 _FENCE = re.compile(_MARKERS + r"(`{3,}(?=[^`]*\Z)|~{3,})")
 _FORMULA = re.compile(_MARKERS + r"\$\$")
 _ROW = re.compile(_MARKERS + r"\|")
@@ -86,13 +86,14 @@ class UnitSplitter:
             self._rest, self._tried, self._is_line_start = self._rest[end:], 0, False
 
     def _next_end(self) -> int:
-        """0 when there is none yet: the character after it decides."""
-        for end in sentence_ends(self._rest, self._tried):
+        """0 when there is none yet: the character after it decides. No place is looked at twice."""
+        for end, is_end in possible_ends(self._rest, self._tried):
             if end >= len(self._rest):
                 return 0
             self._tried = end
-            if is_closed(self._rest[:end]):
+            if is_end and is_closed(self._rest[:end]):
                 return end
+        self._tried = max(self._tried, len(without_possible_end(self._rest)))
         return 0
 
     def _close_block(self) -> Iterator[Unit]:

@@ -15,6 +15,7 @@ _SENTENCE_END = re.compile(
     r"(?<![.!?…])[.!?…]{1,8}[\"')\]”’»*_]{0,8}\s+|[۔؟。！？]+[\"')\]”’»*_]{0,8}\s*"
     r"|\n[ \t>]*(?=(?:[-*+]|\d{1,9}[.)])[ \t])"
 )
+_END_SIGNS = ".!?…۔؟。！？\"')]”’»*_"
 _PROTECTED = re.compile(
     r"`[^`\n]{1,300}`|\$(?![\s$])[^$\n]{1,300}\$(?!\d)|!?\[[^\[\]\n]{0,300}\]\([^()\n]{0,600}\)|https?://\S{1,500}"
 )
@@ -45,10 +46,17 @@ def split_sentences(text: str) -> list[str]:
     return [*parts, text[start:]] if text[start:] else parts
 
 
-def sentence_ends(text: str, start: int = 0) -> Iterator[int]:
-    """Where sentences of a line may end, from `start` on, code spans and the like not considered. An end before the
-    end of `text` stays one whatever follows."""
-    return (match.end() for match in _SENTENCE_END.finditer(text, start) if not _goes_on(text, match))
+def possible_ends(text: str, start: int = 0) -> Iterator[tuple[int, bool]]:
+    """Where sentences of a line may end, from `start` on, and whether they do: code spans and the like are not
+    considered. What is said of an end before the end of `text` holds whatever follows."""
+    return ((match.end(), not _goes_on(text, match)) for match in _SENTENCE_END.finditer(text, start))
+
+
+def without_possible_end(text: str) -> str:
+    """`text` up to where an end that is not decided yet may begin."""
+    while (shorter := text.rstrip().rstrip(_END_SIGNS)) != text:
+        text = shorter
+    return text
 
 
 def _goes_on(text: str, end: re.Match[str]) -> bool:
