@@ -24,7 +24,6 @@ _NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|[A-Za-z][0-9]|\w[._:/]+\w|\w\(|--\w|\b[
 _MOST_CAPITALS = 2
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _LATIN_LETTER = re.compile(r"[A-Za-z]")
-_LATIN = re.compile(r"[A-Za-z0-9]")
 # Said to a person, in English and Roman Urdu: a question of nothing else asks nothing of a book.
 _SMALL_TALK = """
     hi hii hello hey heya yo hallo greetings thanks thank thankyou thx ty cheers bye goodbye ok okay okey yes yeah
@@ -46,7 +45,7 @@ def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
     shares = [_share(asked, hit) for hit in hits]
     mean = sum(hit.dense for hit in hits) / len(hits)
     weight = NAME_WEIGHT if _is_look_up(question, asked) else WORD_WEIGHT
-    is_latin = _LATIN.search(question) is not None
+    is_latin = _LATIN_LETTER.search(question) is not None
     return [
         (hit.dense + mean) / 2 + (weight if share == 1 else WORD_WEIGHT) * share
         if share or is_latin != _is_in_another_script(hit)
@@ -62,7 +61,7 @@ def asked_terms(question: str) -> frozenset[str] | None:
     asked = said - _idle_terms() - (_grammar_terms() if detect(question) == "ur-Latn" else frozenset[str]())
     if said and not asked and said & _idle_terms():
         return None
-    return frozenset(term for term in asked if _LATIN.search(term)) or asked
+    return frozenset(term for term in asked if _LATIN_LETTER.search(term)) or asked
 
 
 def share_held(asked: frozenset[str] | None, hit: ScoredChunk) -> float:
