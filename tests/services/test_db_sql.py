@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.app.services import db_pool, db_service, migrations
+from backend.app.services import db_pool, db_service, migrations, named_queries
 from backend.app.services.db_service import DBService
 from backend.app.sql import HERE, load_queries, load_steps
 from tests.fixtures.database import statements
@@ -57,7 +57,7 @@ NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
 def _own_source() -> str:
-    return "".join(inspect.getsource(module) for module in (db_pool, db_service, migrations))
+    return "".join(inspect.getsource(module) for module in (db_pool, named_queries, db_service, migrations))
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES.keys() - NOT_EXPLAINABLE))

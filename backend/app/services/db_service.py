@@ -36,18 +36,14 @@ from backend.app.models.domain import (
 )
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
-from backend.app.sql import load_queries
+from backend.app.services.named_queries import NamedQueries, of_reader
 
 BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService:
+class DBService(NamedQueries):
     """All that is stored per reader and per chapter."""
-
-    def __init__(self, pool: DatabasePool) -> None:
-        self._pool = pool
-        self._sql = load_queries()
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
@@ -99,15 +95,15 @@ class DBService:
     ) -> Reader:
         """None leaves a setting as it is."""
         row = await self._one("update_settings", user_id=user_id, name=name, level=level, hardware=hardware)
-        return Reader(*_existing(row))
+        return Reader(*of_reader(row))
 
     async def set_password(self, user_id: UserId, password_hash: str) -> int:
         """Returns the new token version: every token of before is dead."""
-        return _existing(await self._one("set_password", user_id=user_id, password_hash=password_hash))[0]
+        return of_reader(await self._one("set_password", user_id=user_id, password_hash=password_hash))[0]
 
     async def revoke_tokens(self, user_id: UserId) -> int:
         """Returns the new token version: every token of before is dead, on all processes."""
-        return _existing(await self._one("revoke_tokens", user_id=user_id))[0]
+        return of_reader(await self._one("revoke_tokens", user_id=user_id))[0]
 
     async def delete_user(self, user_id: UserId) -> None:
         """Removes the account with everything stored for it; deleting twice is no error."""
@@ -133,7 +129,7 @@ class DBService:
             )
         except psycopg2.errors.ForeignKeyViolation as error:
             raise InvalidToken from error
-        return _existing(row)[0]
+        return of_reader(row)[0]
 
     async def list_turns(self, user_id: UserId, limit: int) -> list[ChatTurn]:
         """Newest first."""
@@ -141,7 +137,7 @@ class DBService:
 
     async def delete_turns(self, user_id: UserId) -> int:
         """Returns how many turns there were; their threads are gone with them."""
-        return _existing(await self._one("delete_turns", user_id=user_id))[0]
+        return of_reader(await self._one("delete_turns", user_id=user_id))[0]
 
     # Conversations: an id that is not this reader's is as unknown as one that does not exist
 
@@ -247,25 +243,12 @@ class DBService:
         rows = await self._pool.rows(self._sql["replace_chapters"], columns, timeout_s=BULK_TIMEOUT_S)
         return ChapterChanges(*rows[0])
 
-    async def _all(self, query: str, **binds: object) -> list[Row]:
-        return await self._pool.rows(self._sql[query], binds)
-
-    async def _one(self, query: str, **binds: object) -> Row | None:
-        rows = await self._all(query, **binds)
-        return rows[0] if rows else None
-
 
 def open_db(dsn: str, *, threads: int = 2) -> DBService:
     """A service for this libpq URL. Connects at the first call, so it never fails for a sleeping database.
     `threads`: 2 beside the database; with a distant one at least requests per second times latency.
     Raises ConfigurationError for a URL that is none."""
     return DBService(DatabasePool(dsn, threads=threads))
-
-
-def _existing(row: Row | None) -> Row:
-    if row is None:
-        raise InvalidToken
-    return row
 
 
 def _credentials(row: Row) -> Credentials:
