@@ -18,7 +18,7 @@ from qdrant_client import models
 
 from backend.app.errors import BookError, BookNotIngested, ConfigurationError, SearchUnavailable
 from backend.app.models.domain import ChapterId, Chunk, Manifest
-from backend.app.services import qdrant_service
+from backend.app.services import qdrant_building, qdrant_door, qdrant_service
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.qdrant_service import FILTERED_FIELDS, MANIFEST_ID, QdrantService, open_index
 from backend.app.textbook.analyzer import ANALYZER_VERSION
@@ -189,7 +189,7 @@ async def test_all_forms_of_a_question_cost_two_calls_and_bring_the_neighbours_o
 
 
 async def test_lists_longer_than_a_page_are_read_to_the_end(any_index: QdrantService) -> None:
-    many = [replace(CHUNKS[0], position=i, content_hash=f"hash-{i}") for i in range(qdrant_service._PAGE + 10)]
+    many = [replace(CHUNKS[0], position=i, content_hash=f"hash-{i}") for i in range(qdrant_door.PAGE + 10)]
     await any_index.create(FIRST, 384)
     await any_index.add(FIRST, many, np.stack([random_vector(i) for i in range(len(many))]))
     assert len(await any_index.stored_vectors(FINGERPRINT)) == len(many)
@@ -358,9 +358,9 @@ async def test_every_filter_names_an_indexed_field(fake_qdrant: FakeQdrant, remo
     await remote_index.create(FIRST, 384)
     assert fake_qdrant.indexed_fields(f"textbook_chunks--{FIRST}") == set(FILTERED_FIELDS)
     with pytest.raises(ValueError, match="no payload index"):
-        qdrant_service._equals("title", "x")
-    source = inspect.getsource(qdrant_service)
-    assert source.count("FieldCondition(") == 1  # so every filter goes through _equals
+        qdrant_door.equals("title", "x")
+    source = "".join(map(inspect.getsource, (qdrant_door, qdrant_building, qdrant_service)))
+    assert source.count("FieldCondition(") == 1  # so every filter goes through `equals`
 
 
 async def test_a_stored_passage_has_exactly_the_agreed_fields(
