@@ -22,7 +22,16 @@ def test_a_lone_similar_passage_is_worth_less_than_a_similar_neighbourhood() -> 
 
 @pytest.mark.parametrize(
     "said",
-    ["hi", "Hello!", "thanks", "Thank you so much, that was great", "ok", "salam", "shukriya bhai", "good morning"],
+    [
+        "hi",
+        "Hello!",
+        "thanks",
+        "Thank you so much, that was great",
+        "ok",
+        "salam, kya haal hai",
+        "السلام علیکم، کیا حال ہے؟",
+        "hello kaise ho",
+    ],
 )
 def test_small_talk_asks_for_nothing(said: str) -> None:
     assert asked_terms(said) is None

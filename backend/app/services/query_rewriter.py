@@ -27,6 +27,7 @@ from backend.app.services.reader_words import DEFAULT_QUESTION, SEARCHED_CHARS, 
 from backend.app.services.retriever import Findings, SearchQuery
 from backend.app.services.shared_cache import SharedCache
 from backend.app.textbook.analyzer import terms
+from backend.app.textbook.evidence import asked_terms
 
 LONGEST_REWRITE = 300
 _REMEMBERED = 2_000
@@ -172,7 +173,8 @@ def _without_model(own: str, foreign: str, thread: tuple[PastTurn, ...], vocabul
     if thread:
         texts.append("\n".join([*(turn.question for turn in thread[-_JOINED_TURNS:]), own]))
         texts += [f"{source.section}\n{own}" for source in thread[-1].sources[:1]]
-    abroad = [text for text in (*texts, foreign) if text and detect(text) != "en"]
+    said = [text for text in (*texts, foreign) if text and asked_terms(text) is not None]  # "salam" asks nothing
+    abroad = [text for text in said if detect(text) != "en"]
     return _each_once([*texts, *(form for text in abroad for form in english_forms(text, vocabulary))])
 
 

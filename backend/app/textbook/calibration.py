@@ -80,7 +80,7 @@ def _line(off_topic: Sequence[float], own: Sequence[float]) -> float:
 
 
 def _share_below(line: float, scores: Sequence[float]) -> float:
-    return sum(score < line for score in scores) / len(scores) if scores else 0.0
+    return round(sum(score < line for score in scores) / len(scores), 4) if scores else 0.0
 
 
 def off_topic_questions() -> list[str]:

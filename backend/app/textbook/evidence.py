@@ -24,12 +24,13 @@ _NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|[A-Za-z][0-9]|\w[._:/]+\w|\w\(|--\w|\b[
 _MOST_CAPITALS = 2
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _LATIN_LETTER = re.compile(r"[A-Za-z]")
-# Said to a person, in English and Roman Urdu: a question of nothing else asks nothing of a book.
+# Said to a person, in English and Urdu: a question of nothing else asks nothing of a book.
 _SMALL_TALK = """
     hi hii hello hey heya yo hallo greetings thanks thank thankyou thx ty cheers bye goodbye ok okay okey yes yeah
     yep nope lol haha hahaha welcome sorry cool nice great good well fine morning afternoon evening night there much
     lot dear sir madam bro bhai yaar salam salaam slm assalam assalamu alaikum alaykum walaikum aoa wa adaab
-    shukriya meherbani mehrbani shukria jazakallah khuda hafiz allah acha achha theek thik jee haan nahi"""
+    shukriya meherbani mehrbani shukria jazakallah khuda hafiz allah acha achha theek thik jee haan nahi haal hal
+    khairiyat السلام علیکم وعلیکم سلام شکریہ مہربانی حال خیریت خدا حافظ ٹھیک اچھا بھائی جی ہاں نہیں"""
 
 
 def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
@@ -58,9 +59,10 @@ def asked_terms(question: str) -> frozenset[str] | None:
     """The distinct terms that say what is asked for; None when there is only small talk. In a question that mixes
     scripts only its Latin terms: an English book cannot hold the others."""
     said = frozenset(terms(question))
-    asked = said - _idle_terms() - (_grammar_terms() if detect(question) == "ur-Latn" else frozenset[str]())
-    if said and not asked and said & _idle_terms():
+    language = detect(question)
+    if said & _idle_terms() and said <= _idle_terms() | (_grammar_terms() if language != "en" else frozenset[str]()):
         return None
+    asked = said - _idle_terms() - (_grammar_terms() if language == "ur-Latn" else frozenset[str]())
     return frozenset(term for term in asked if _LATIN_LETTER.search(term)) or asked
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.app.language import detect, english_forms, load_vocabulary, vocabulary_of
 from backend.app.models.domain import Chunk, Manifest, ScoredChunk
 from backend.app.textbook.calibration import calibrate, own_questions
-from backend.app.textbook.evidence import evidence
+from backend.app.textbook.evidence import asked_terms, evidence
 
 _BATCH = 16  # questions of readers wait for one batch at most; a server gets as many searches at once
 _HITS = 10
@@ -40,7 +40,10 @@ async def learn(
     """Asks the index of this version the questions about other things and some 200 of its own: a few seconds."""
     vocabulary = vocabulary_of(chunk.embedding_text for chunk in chunks)
     words = load_vocabulary(vocabulary)
-    strangers = [(asked, *(english_forms(asked, words) if detect(asked) != "en" else ())) for asked in off_topic]
+    strangers = [
+        (asked, *(english_forms(asked, words) if asked_terms(asked) and detect(asked) != "en" else ()))
+        for asked in off_topic
+    ]
     own = own_questions(chunks)
     strongest = await _strongest({*own, *(form for forms in strangers for form in forms)}, version, embedder, index)
     line = calibrate(
