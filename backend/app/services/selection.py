@@ -47,7 +47,10 @@ class PagePlace:
 def page_place(page: str) -> PagePlace:
     """What a client says of the page that it shows: a chapter id, a route or a whole address, with #heading or not.
     A route may begin with what the book's own lacks: the site's folder, a language."""
-    parts = urlsplit(page.strip()[:MAX_PAGE_CHARS])
+    try:
+        parts = urlsplit(page.strip()[:MAX_PAGE_CHARS])
+    except ValueError:  # no address, whatever it is
+        return PagePlace((), "")
     steps = [step for step in unquote(parts.path).split("/") if step]
     tails = ["/".join(steps[start:]) for start in range(len(steps))]
     routes = [f"/{tail}{end}" for tail in tails for end in ("", "/")]
