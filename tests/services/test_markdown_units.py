@@ -108,3 +108,12 @@ def test_nothing_is_lost_and_pieces_do_not_matter(words: list[str], data: st.Dat
     whole = units_of(text)
     assert "".join(unit.text for unit in whole) == text
     assert units_of(*pieces) == units_of(*text) == whole
+
+
+@pytest.mark.parametrize(
+    "piece", [") ", "_", "a. ", "A) ", "`Aa. ", "$a. B ", "http://a", "۔", "!", " ", "\n", "|\n"]
+)
+def test_a_long_hostile_text_is_cut_alike_in_small_pieces(piece: str) -> None:
+    text = (piece * 20_000)[:20_000]
+    pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
+    assert units_of(*pieces) == units_of(text)

@@ -89,6 +89,11 @@ def test_other_sentences_stay_as_they_are(sentence: str) -> None:
     assert read_open_mark(sentence, cited=False) == (sentence, False)
 
 
+@pytest.mark.parametrize("sign", ["!", "(", "-", "however ", "kitab mein "])
+def test_a_sentence_of_signs_is_read_in_linear_time(sign: str) -> None:
+    assert read_open_mark(sign * 100_000, cited=False) == (sign * 100_000, False)
+
+
 def test_what_stays_open_is_said_in_one_sentence_or_not_at_all() -> None:
     assert read_open_mark("[open] " + "buy this " * 60, cited=False) == ("", True)
 

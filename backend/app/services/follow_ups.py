@@ -20,7 +20,7 @@ from backend.app.services.follow_up_words import (
 )
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+|[-./+*#:][^\W_]+)*[+*#]*")
-_NAME = re.compile(r"[A-Z0-9][\w.+*#-]*[A-Z0-9+*#][\w.+*#-]*|\w*[a-z_][A-Z_]\w*|\w+[._:]+\w+.*")
+_NAME = re.compile(r"[A-Z0-9][\w.+*#-]*[A-Z0-9+*#]|[a-z_][A-Z_]|\w[._:]+\w")  # anywhere in the question
 
 _OURS = re.compile(
     r"\b(?:this|the|is) (?:book|chapter|page|course|textbook|kitab)\b|(?:اس|یہ) (?:کتاب|باب|کورس|صفح\w+)"

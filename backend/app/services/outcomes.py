@@ -24,7 +24,7 @@ _LONGEST_WORD = 40  # longer ones are encoded text, not language
 # The instructions ask for "[open]" at the beginning of the line.
 _OPEN_MARK = re.compile(r"^[\s>*_\-]*[\[(]\s*open\s*[\])][\s:*_.\-–—]*", re.IGNORECASE)
 _OPEN_PHRASE = re.compile(
-    r"^\W*(?:however|but|still|lekin|magar|لیکن|تاہم|البتہ)?\W*(?:"
+    r"^\W*(?:(?:however|but|still|lekin|magar|لیکن|تاہم|البتہ)\W*)?(?:"
     r"(?:the|this) (?:book|textbook|passages?|chapter)s? (?:itself )?(?:does|do|did)(?: not|n't) "
     r"(?:say|state|mention|explain|give|cover|describe|specify|tell|discuss|name|compare|define|provide|address)"
     r"|(?:kitab|book) (?:mein|me|main|yeh|ye|is|iski|is ki)\b.*\bnah(?:i|in|ee|een)\b"

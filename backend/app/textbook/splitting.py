@@ -15,7 +15,9 @@ _SENTENCE_END = re.compile(
     r"(?<![.!?…])[.!?…]{1,8}[\"')\]”’»*_]{0,8}\s+|[۔؟。！？]+[\"')\]”’»*_]{0,8}\s*"
     r"|\n[ \t>]*(?=(?:[-*+]|\d{1,9}[.)])[ \t])"
 )
-_END_SIGNS = ".!?…۔؟。！？\"')]”’»*_"
+_END_SIGNS = ".!?…۔؟。！？"
+_CLOSERS = "\"')]”’»*_"
+_MOST_CLOSERS = 8
 _PROTECTED = re.compile(
     r"`[^`\n]{1,300}`|\$(?![\s$])[^$\n]{1,300}\$(?!\d)|!?\[[^\[\]\n]{0,300}\]\([^()\n]{0,600}\)|https?://\S{1,500}"
 )
@@ -54,9 +56,10 @@ def possible_ends(text: str, start: int = 0) -> Iterator[tuple[int, bool]]:
 
 def without_possible_end(text: str) -> str:
     """`text` up to where an end that is not decided yet may begin."""
-    while (shorter := text.rstrip().rstrip(_END_SIGNS)) != text:
-        text = shorter
-    return text
+    bare = text.rstrip()
+    closed = bare.rstrip(_CLOSERS)
+    before = closed.rstrip(_END_SIGNS)
+    return before if before != closed and len(bare) - len(closed) <= _MOST_CLOSERS else text
 
 
 def _goes_on(text: str, end: re.Match[str]) -> bool:
