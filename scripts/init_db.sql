@@ -144,6 +144,47 @@ CREATE TABLE rate_limits (
   expires_at timestamptz NOT NULL
 );
 
+-- Claude's money of each UTC day: one row for all of it and one for each share of it that is limited (a feature, a reader,
+-- all readers without a login). Written only together with claude_calls, whose rows it sums up; a reservation beyond the
+-- limit breaks the CHECK, which undoes it.
+CREATE TABLE budget (
+  day date NOT NULL,
+  share text NOT NULL,
+  spent_microusd bigint NOT NULL DEFAULT 0,
+  reserved_microusd bigint NOT NULL DEFAULT 0 CONSTRAINT budget_reserved_not_negative CHECK (reserved_microusd >= 0),
+  limit_microusd bigint NOT NULL,
+  PRIMARY KEY (day, share),
+  CONSTRAINT budget_within_limit CHECK (spent_microusd + reserved_microusd <= limit_microusd)
+) WITH (fillfactor = 50);
+
+-- One row for each try of a call to Claude, from its reservation on. `shares` says where it is counted while it is
+-- reserved; `lost`: the process ended before it could tell what the call cost.
+CREATE TABLE claude_calls (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  day date NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  expires_at timestamptz NOT NULL,
+  settled_at timestamptz,
+  user_id integer REFERENCES users (id) ON DELETE SET NULL,
+  feature text NOT NULL,
+  model text NOT NULL,
+  prompt_version text NOT NULL,
+  shares text[] NOT NULL,
+  outcome text NOT NULL DEFAULT 'reserved'
+    CONSTRAINT claude_calls_outcome_known CHECK (outcome IN ('reserved', 'complete', 'not_billed', 'unknown', 'lost')),
+  reserved_microusd bigint NOT NULL,
+  cost_microusd bigint NOT NULL DEFAULT 0,
+  input_tokens integer NOT NULL DEFAULT 0,
+  output_tokens integer NOT NULL DEFAULT 0,
+  thinking_tokens integer NOT NULL DEFAULT 0,
+  cache_read_tokens integer NOT NULL DEFAULT 0,
+  cache_write_tokens integer NOT NULL DEFAULT 0,
+  claude_request_id text
+);
+CREATE INDEX claude_calls_of_day ON claude_calls (day);
+CREATE INDEX claude_calls_of_reader ON claude_calls (user_id);
+CREATE INDEX claude_calls_open ON claude_calls (expires_at) WHERE outcome = 'reserved';
+
 -- Which steps of backend/app/sql/migrations this database has had.
 CREATE TABLE schema_migrations (
   number integer PRIMARY KEY,
@@ -154,6 +195,7 @@ CREATE TABLE schema_migrations (
 INSERT INTO schema_migrations (number, name, sha256) VALUES
   (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6'),
   (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e'),
-  (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4');
+  (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4'),
+  (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0');
 
 COMMIT;

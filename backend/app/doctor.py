@@ -22,6 +22,8 @@ from backend.app.errors import (
     RateLimitsUnavailable,
 )
 from backend.app.lifespan import open_database
+from backend.app.services.budget_service import known_prices
+from backend.app.services.claude_budget import Unlimited
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.qdrant_service import open_index
@@ -181,10 +183,11 @@ def _no_book(settings: Settings, where: str) -> Check:
 
 
 async def _claude(settings: Settings) -> Check:
-    service = ClaudeService.from_settings(settings)
-    if service is None:
+    if settings.anthropic_api_key is None:
         detail = "no ANTHROPIC_API_KEY: answers quote the book word for word"
         return Check("claude", "warning", detail, "Create a key at console.anthropic.com and set ANTHROPIC_API_KEY.")
+    known_prices(settings)
+    service = ClaudeService.from_settings(settings, Unlimited())
     try:
         failure = await service.check()
     finally:

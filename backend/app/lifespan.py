@@ -15,6 +15,7 @@ import structlog
 
 from backend.app.errors import ConfigurationError, Unavailable
 from backend.app.services.answer_service import AnswerService
+from backend.app.services.budget_service import BudgetService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService, open_db
@@ -90,8 +91,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.callback(embedder.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        claude = ClaudeService.from_settings(settings)
-        if claude:
+        claude = None
+        if settings.anthropic_api_key:
+            budget = BudgetService(settings, db)
+            stack.push_async_callback(budget.close)
+            claude = ClaudeService.from_settings(settings, budget)
             stack.push_async_callback(claude.close)
         unanswered = UnansweredLog(db)
         stack.push_async_callback(unanswered.close)

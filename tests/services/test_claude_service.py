@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from backend.app.errors import AIServiceBusy
+from backend.app.errors import AIServiceBusy, ConfigurationError
+from backend.app.models.domain import UserId
 from backend.app.prompts import load_prompt
+from backend.app.services.claude_budget import Unlimited
 from backend.app.services.claude_reply import MalformedReply, read_reply
 from backend.app.services.claude_service import ClaudeService, Patience, answer_request, opaque_id
 from backend.app.utils.config import Settings
@@ -37,7 +39,7 @@ async def service(claude: FakeClaude) -> AsyncIterator[ClaudeService]:
 async def test_sends_passages_as_citable_search_results_and_the_question_last(
     service: ClaudeService, claude: FakeClaude
 ) -> None:
-    await service.answer("<question>What is a node?</question>", [PASSAGE], reader_key="7")
+    await service.answer("<question>What is a node?</question>", [PASSAGE], user_id=UserId(7))
     body = claude.last_body
     assert body == {
         "model": MODEL,
@@ -46,7 +48,7 @@ async def test_sends_passages_as_citable_search_results_and_the_question_last(
         "system": [
             {"type": "text", "text": load_prompt("answer").text, "cache_control": {"type": "ephemeral"}},
         ],
-        "metadata": {"user_id": opaque_id("7")},
+        "metadata": {"user_id": opaque_id(UserId(7))},
         "messages": [
             {
                 "role": "user",
@@ -81,8 +83,8 @@ async def test_reads_text_citations_tokens_and_ids(service: ClaudeService) -> No
 
 async def test_an_anonymous_reader_sends_no_user_id() -> None:
     assert "metadata" not in answer_request(MODEL, "?", [PASSAGE], None)
-    assert opaque_id("7") != opaque_id("8")
-    assert opaque_id("7") != "7"
+    assert opaque_id(UserId(7)) != opaque_id("8")
+    assert opaque_id(UserId(7)) != "7"
 
 
 async def test_reads_the_least_that_is_sure_to_be_present(service: ClaudeService, claude: FakeClaude) -> None:
@@ -206,7 +208,8 @@ async def test_the_free_check_tells_a_good_model_from_an_unknown_one(claude: Fak
 
 
 def test_without_a_key_there_is_no_service() -> None:
-    assert ClaudeService.from_settings(Settings()) is None
+    with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY"):
+        ClaudeService.from_settings(Settings(), Unlimited())
 
 
 def test_importing_the_service_does_not_import_the_library() -> None:

@@ -1,9 +1,9 @@
 """A reply heard while it is written: the same as the plain one, begun again while nobody was told, ended when the
-reader leaves, and every try told to the meter."""
+reader leaves, and every try settled."""
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.app.errors import AIServiceBusy
+from backend.app.models.domain import UserId
+from backend.app.services.claude_budget import PlannedTry
 from backend.app.services.claude_reply import Citation, MalformedReply, Usage, read_reply
 from backend.app.services.claude_service import ClaudeService, Patience
 from backend.app.services.claude_stream import BlockEnd, ReplyPart, StreamedReply, StreamFailed, TextPiece
@@ -50,29 +52,37 @@ class Listener:
         return "".join(part.text for part in self.parts if isinstance(part, TextPiece))
 
 
-class Meter:
-    """Keeps what it is told."""
+class Kept:
+    """A budget that refuses nothing and keeps what it is told."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, str, Usage, str | None, str]] = []
+        self.planned: list[PlannedTry] = []
+        self.settled: list[tuple[str, Usage | None, str | None]] = []
 
-    def record(self, feature: str, model: str, usage: Usage, request_id: str | None, outcome: str) -> None:
-        self.calls.append((feature, model, usage, request_id, outcome))
+    def choose_model(self, preferred: str) -> str:
+        return preferred
+
+    async def reserve(self, planned: PlannedTry) -> "Kept":
+        self.planned.append(planned)
+        return self
+
+    def settle(self, outcome: str, usage: Usage | None = None, request_id: str | None = None) -> None:
+        self.settled.append((outcome, usage, request_id))
 
     @property
     def outcomes(self) -> list[str]:
-        return [outcome for *_, outcome in self.calls]
+        return [outcome for outcome, *_ in self.settled]
 
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter()
+def budget() -> Kept:
+    return Kept()
 
 
 @pytest.fixture
-async def service(claude: FakeClaude, meter: Meter) -> AsyncIterator[ClaudeService]:
+async def service(claude: FakeClaude, budget: Kept) -> AsyncIterator[ClaudeService]:
     quick = Patience(deadline_s=3, backoff_s=0.01)
-    opened = ClaudeService("k", MODEL, base_url=claude.base_url, patience=quick, meter=meter)
+    opened = ClaudeService("k", MODEL, base_url=claude.base_url, patience=quick, budget=budget)
     await opened.warm_up()
     yield opened
     await opened.close()
@@ -124,13 +134,13 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN.keys())
 async def test_what_breaks_before_anybody_was_told_begins_again(
-    service: ClaudeService, claude: FakeClaude, meter: Meter, how: dict[str, Any]
+    service: ClaudeService, claude: FakeClaude, budget: Kept, how: dict[str, Any]
 ) -> None:
     claude.says(wire.default_content, **how)
     listener = Listener()
     assert (await listen(service, listener)).text == listener.text == SAID
     assert (listener.begun, len(claude.requests)) == (2, 2)
-    assert meter.outcomes == ["unknown", "complete"]
+    assert budget.outcomes == ["unknown", "complete"]
 
 
 @pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN.keys())
@@ -156,49 +166,47 @@ async def test_what_is_no_stream_of_a_message_is_a_failure(
     assert len(claude.requests) == 4
 
 
-async def test_the_deadline_ends_a_stream_that_drips(claude: FakeClaude, meter: Meter) -> None:
+async def test_the_deadline_ends_a_stream_that_drips(claude: FakeClaude, budget: Kept) -> None:
     claude.says("dripping", pause_s=0.2, piece_chars=1)
-    impatient = ClaudeService("k", MODEL, base_url=claude.base_url, patience=Patience(0.8), meter=meter)
+    impatient = ClaudeService("k", MODEL, base_url=claude.base_url, patience=Patience(0.8), budget=budget)
     await impatient.warm_up()
     with pytest.raises(AIServiceBusy):
         await listen(impatient, Listener())
     assert await asyncio.to_thread(claude.left.wait, 5)
-    assert meter.outcomes == ["unknown"]
+    assert budget.outcomes == ["unknown"]
     await impatient.close()
 
 
-# --- what the meter is told
+# --- what the budget is told
 
 
 async def test_a_complete_call_is_told_with_the_apis_own_figures(
-    service: ClaudeService, claude: FakeClaude, meter: Meter
+    service: ClaudeService, claude: FakeClaude, budget: Kept
 ) -> None:
     reply = await listen(service, Listener())
     plain = await service.answer("?", [PASSAGE])
-    assert meter.calls == [
-        ("answer", MODEL, reply.usage, "req_000000", "complete"),
-        ("answer", MODEL, plain.usage, "req_000001", "complete"),
-    ]
+    assert budget.settled == [("complete", reply.usage, "req_000000"), ("complete", plain.usage, "req_000001")]
     assert reply.usage.input_tokens == plain.usage.input_tokens > 100
 
 
 async def test_a_refused_or_unsent_call_costs_nothing(
-    service: ClaudeService, claude: FakeClaude, meter: Meter
+    service: ClaudeService, claude: FakeClaude, budget: Kept
 ) -> None:
     claude.fails(529)
     await service.answer("?", [PASSAGE])
-    nowhere = ClaudeService("k", MODEL, base_url="http://127.0.0.1:9", patience=Patience(5, 0.01), meter=meter)
+    nowhere = ClaudeService("k", MODEL, base_url="http://127.0.0.1:9", patience=Patience(5, 0.01), budget=budget)
     await nowhere.warm_up()
     with pytest.raises(AIServiceBusy):
         await nowhere.answer("?", [PASSAGE])
     await nowhere.close()
-    assert meter.calls[0][2:] == (Usage(), "req_000000", "not_billed")
-    assert meter.outcomes[1] == "complete"
-    assert set(meter.outcomes[2:]) == {"not_billed"}
+    assert budget.settled[0] == ("not_billed", None, "req_000000")
+    assert budget.outcomes[1] == "complete"
+    assert set(budget.outcomes[2:]) == {"not_billed"}
+    assert len(budget.planned) == len(budget.settled)
 
 
 async def test_a_reader_who_leaves_ends_the_call_and_its_cost_is_estimated(
-    service: ClaudeService, claude: FakeClaude, meter: Meter
+    service: ClaudeService, claude: FakeClaude, budget: Kept
 ) -> None:
     claude.says(wire.default_content, keep_records=10, stalls=True)
     listener = Listener()
@@ -208,23 +216,65 @@ async def test_a_reader_who_leaves_ends_the_call_and_its_cost_is_estimated(
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert await asyncio.to_thread(claude.left.wait, 5)
-    ((_, _, usage, request_id, outcome),) = meter.calls
+    ((outcome, usage, request_id),) = budget.settled
     assert (request_id, outcome) == ("req_000000", "unknown")
+    assert usage
     assert usage.input_tokens == wire.count_tokens(claude.last_body)
-    assert usage.output_tokens >= len(listener.text) / 3
+    assert usage.output_tokens == 1500  # what is thought is not sent: it may be as much as was allowed
 
 
-async def test_a_plain_call_that_was_given_up_counts_as_written_to_its_end(
-    service: ClaudeService, claude: FakeClaude, meter: Meter
+async def test_a_plain_call_that_was_given_up_counts_as_the_dearest(
+    service: ClaudeService, claude: FakeClaude, budget: Kept
 ) -> None:
     claude.hangs()
     asking = asyncio.create_task(service.answer("?", [PASSAGE]))
     assert await asyncio.to_thread(claude.received.wait, 5)
     asking.cancel()
     await asyncio.wait([asking])
-    ((_, _, usage, _, outcome),) = meter.calls
-    assert (usage.output_tokens, outcome) == (1500, "unknown")
-    assert usage.input_tokens > 1000  # the instructions alone are as long
+    assert budget.settled == [("unknown", None, None)]
+
+
+async def test_a_stream_that_breaks_after_its_end_was_told_costs_what_it_told(
+    service: ClaudeService, claude: FakeClaude, budget: Kept
+) -> None:
+    claude.says("Hello.", then=b"data: {broken\n\n")
+    with pytest.raises(AIServiceBusy):
+        await listen(service, Listener(tells_after=1))
+    ((outcome, usage, _),) = budget.settled
+    assert outcome == "unknown"
+    assert usage
+    assert 20 <= usage.output_tokens < 100
+
+
+async def test_a_reply_that_tells_no_figures_was_not_free(
+    service: ClaudeService, claude: FakeClaude, budget: Kept
+) -> None:
+    claude.replies(Reply(raw=b'{"content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"}'))
+    assert (await service.answer("?", [PASSAGE])).text == "Hi"
+    assert budget.settled == [("unknown", None, "req_000000")]
+
+
+async def test_no_request_can_use_more_than_was_held_for_it(
+    service: ClaudeService, claude: FakeClaude, budget: Kept
+) -> None:
+    await service.answer("نوڈ کیا ہے؟ 😀", [PASSAGE], user_id=UserId(7))
+    await service.rewrite("نوڈ?")
+    for planned, request in zip(budget.planned, claude.requests, strict=True):
+        sent = "".join(_texts(request.body))
+        assert planned.dearest.prompt_tokens > len(sent.encode())
+        assert planned.dearest.output_tokens == request.body["max_tokens"]
+    answer, rewrite = budget.planned
+    assert (answer.feature, answer.user_id, rewrite.feature, rewrite.user_id) == ("answer", 7, "rewrite", None)
+    assert answer.prompt_version != rewrite.prompt_version
+    assert answer.dearest.cache_write_tokens  # the instructions are to be cached, which is dearer
+    assert rewrite.dearest.input_tokens
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(part)
 
 
 # --- the reading itself

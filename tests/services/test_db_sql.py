@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.app.services import db_pool, db_service, migrations, named_queries
+from backend.app.services import budget_records, db_pool, db_service, migrations, named_queries
 from backend.app.services.db_service import DBService
 from backend.app.sql import HERE, load_queries, load_steps
 from tests.fixtures.database import statements
@@ -40,6 +40,21 @@ BINDS: dict[str, object] = {
     "entry": datetime(2026, 11, 21, tzinfo=UTC),
     "examples": 5,
     "limit": 10,
+    "shares": ["all", "anonymous"],
+    "limits": [10, 10],
+    "microusd": 1,
+    "lease_s": 80.0,
+    "feature": "answer",
+    "model": "m",
+    "prompt_version": "v",
+    "call_id": 1,
+    "cost_microusd": None,
+    "claude_request_id": None,
+    "input_tokens": 1,
+    "output_tokens": 1,
+    "thinking_tokens": 1,
+    "cache_read_tokens": 1,
+    "cache_write_tokens": 1,
     "chapter_id": "m/1",
     "positions": [0, 1],
     "number": 1,
@@ -57,7 +72,7 @@ NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
 def _own_source() -> str:
-    return "".join(inspect.getsource(module) for module in (db_pool, named_queries, db_service, migrations))
+    return "".join(inspect.getsource(module) for module in (db_pool, named_queries, budget_records, db_service, migrations))
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES.keys() - NOT_EXPLAINABLE))

@@ -4,22 +4,21 @@ Stops before the limit, not after it: a call is made only when even its dearest 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 
 from backend.app.errors import ConfigurationError, EvaluationError
+from backend.app.models.domain import UserId
 from backend.app.services.citations import find_quote
-from backend.app.services.claude_meter import CallOutcome, Feature
+from backend.app.services.claude_budget import CallOutcome, PlannedTry, Reservation
 from backend.app.services.claude_prices import MICROUSD, Price, find_price, price_table
 from backend.app.services.claude_reply import ClaudeReply, Usage
-from backend.app.services.claude_service import MAX_ANSWER_TOKENS, ClaudeService, ReplyListener
-from backend.app.services.passages import MAX_PASSAGE_TOKENS, Passage, estimate_tokens
+from backend.app.services.claude_service import ClaudeService, ReplyListener
+from backend.app.services.passages import Passage
 from backend.app.utils.config import Settings
 
-_FIXED_TOKENS = 4_000  # instructions, the thread and the frame of citations, generously
 CONCURRENT = 4
 """Questions in the air at once."""
 
@@ -48,57 +47,65 @@ def begin_trace() -> Trace:
 
 
 class Account:
-    """The meter that ClaudeService tells what each try used."""
+    """The budget of one run, in memory: a try is made only when even its dearest outcome fits into what is left."""
 
     def __init__(self, price: Price, limit_usd: Decimal) -> None:
         self._price = price
         self._limit_microusd = int(limit_usd * MICROUSD)
         self._held_microusd = 0
-        self._settled = asyncio.Condition()
+        self._settled = asyncio.Event()
         self.spent_microusd = 0
 
-    def record(
-        self,
-        feature: Feature,  # noqa: ARG002
-        model: str,  # noqa: ARG002
-        usage: Usage,
-        request_id: str | None,  # noqa: ARG002
-        outcome: CallOutcome,
-    ) -> None:
-        cost = 0 if outcome == "not_billed" else self._price.cost_microusd(usage)
-        self.spent_microusd += cost
-        trace = _trace.get()
-        if trace:
-            trace.cost_microusd += cost
+    def choose_model(self, preferred: str) -> str:
+        return preferred
 
-    @asynccontextmanager
-    async def room_for(self, dearest: Usage) -> AsyncGenerator[None]:
-        """Holds back what a call may cost at most while it runs. Waits for calls that hold back too much now; raises
-        LimitReached when there is none."""
-        most = self._price.cost_microusd(dearest)
-        async with self._settled:
-            while self.spent_microusd + self._held_microusd + most > self._limit_microusd:
-                if not self._held_microusd:
-                    raise LimitReached
-                await self._settled.wait()
-            self._held_microusd += most
-        try:
-            yield
-        finally:
-            self._held_microusd -= most
-            async with self._settled:
-                self._settled.notify_all()
+    async def reserve(self, planned: PlannedTry) -> Reservation:
+        """Waits for tries that hold too much now; raises LimitReached when there is none."""
+        most = self._price.cost_microusd(planned.dearest)
+        while self.spent_microusd + self._held_microusd + most > self._limit_microusd:
+            if not self._held_microusd:
+                raise LimitReached
+            self._settled.clear()
+            await self._settled.wait()
+        self._held_microusd += most
+        return _Held(self, self._price, most, _trace.get())
+
+    def settle(self, held_microusd: int, cost_microusd: int) -> None:
+        self._held_microusd -= held_microusd
+        self.spent_microusd += cost_microusd
+        self._settled.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    account: Account
+    price: Price
+    microusd: int
+    trace: Trace | None
+
+    def settle(
+        self,
+        outcome: CallOutcome,
+        usage: Usage | None = None,
+        request_id: str | None = None,  # noqa: ARG002
+    ) -> None:
+        cost = self.price.cost_microusd(usage) if usage else self.microusd
+        if outcome == "not_billed":
+            cost = 0
+        self.account.settle(self.microusd, cost)
+        if self.trace:
+            self.trace.cost_microusd += cost
 
 
 class WatchedClaude(ClaudeService):
-    """ClaudeService, which asks its account first and notes which citations are true."""
+    """ClaudeService, which notes what its citations are worth."""
 
     def __init__(self, settings: Settings, account: Account) -> None:
         """Raises ConfigurationError without a key."""
         if settings.anthropic_api_key is None:
             raise ConfigurationError(["ANTHROPIC_API_KEY: set it to measure with a model, or leave out --answers."])
         key = settings.anthropic_api_key.get_secret_value()
-        super().__init__(key, settings.claude_model, base_url=settings.anthropic_base_url, meter=account)
+        super().__init__(key, settings.claude_model, base_url=settings.anthropic_base_url, budget=account)
         self.account = account
 
     async def answer(
@@ -106,18 +113,12 @@ class WatchedClaude(ClaudeService):
         question: str,
         passages: Sequence[Passage],
         *,
-        reader_key: str | None = None,
+        user_id: UserId | None = None,
         listener: ReplyListener | None = None,
     ) -> ClaudeReply:
-        text = sum(estimate_tokens(passage.text) for passage in passages)
-        async with self.account.room_for(_dearest(text + estimate_tokens(question))):
-            reply = await super().answer(question, passages, reader_key=reader_key, listener=listener)
+        reply = await super().answer(question, passages, user_id=user_id, listener=listener)
         _note_citations(reply, passages)
         return reply
-
-    async def rewrite(self, block: str) -> str:
-        async with self.account.room_for(_dearest(estimate_tokens(block))):
-            return await super().rewrite(block)
 
 
 def open_account(settings: Settings, limit_usd: Decimal) -> Account:
@@ -129,10 +130,6 @@ def open_account(settings: Settings, limit_usd: Decimal) -> Account:
         known = ", ".join(price_table().prices)
         raise EvaluationError(f"CLAUDE_MODEL={settings.claude_model}: its price is not known here (known: {known}).")
     return Account(price, limit_usd)
-
-
-def _dearest(prompt_tokens: int) -> Usage:
-    return Usage(input_tokens=_FIXED_TOKENS + max(prompt_tokens, MAX_PASSAGE_TOKENS), output_tokens=MAX_ANSWER_TOKENS)
 
 
 def _note_citations(reply: ClaudeReply, passages: Sequence[Passage]) -> None:

@@ -35,6 +35,7 @@ from backend.app.services.answer_events import (
     TextVerified,
 )
 from backend.app.services.citations import AnswerCheck, CheckedAnswer, Quote, parts_of
+from backend.app.services.claude_budget import NoMoney, WhyNoMoney
 from backend.app.services.claude_reply import ClaudeReply
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.conversations import Conversation, Conversations
@@ -44,13 +45,18 @@ from backend.app.services.extractive import quote_passages
 from backend.app.services.outcomes import NOT_IN_THE_BOOK, says_not_in_the_book
 from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
-from backend.app.services.retriever import Findings, Retriever
+from backend.app.services.retriever import Findings, Retriever, SearchQuery
 from backend.app.services.selection import trim_selection
 from backend.app.services.unanswered import UnansweredLog
 from backend.app.utils.config import Settings
 
 NOT_SAVED = "Could not save chat history."
 CUT_SHORT = "The answer was too long and ends early."
+_QUOTED_INSTEAD: dict[WhyNoMoney, str] = {
+    "day": "Today's budget for written answers is used up, so this one quotes the book. More at midnight UTC.",
+    "share": "Your share of today's written answers is used up, so this one quotes the book. More at midnight UTC.",
+    "unreachable": "Written answers are not available at the moment, so this one quotes the book.",
+}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -74,6 +80,7 @@ class _Prepared:
     asked: Asked
     conversation: Conversation
     understood: Understood
+    search: SearchQuery
     findings: Findings
 
 
@@ -82,6 +89,7 @@ class _Verdict:
     """`reason`: why the book does not answer; a part that is left open is named by the model."""
 
     checked: CheckedAnswer | None
+    mode: AnswerMode
     warning: str | None = None
     reason: WhyUnanswered | None = None
 
@@ -119,7 +127,7 @@ class AnswerService:
 
     @property
     def mode(self) -> AnswerMode:
-        """Who produces the answers."""
+        """Who produces the answers, as long as there is money for them."""
         return "claude" if self._claude else "extractive"
 
     async def ask(self, asked: Asked, reader: Reader | None = None) -> Answer:
@@ -169,18 +177,24 @@ class AnswerService:
         started = time.perf_counter()
         conversation = await self.conversations.open(asked.conversation_id, reader)
         selection = trim_selection(asked.selected_text)
-        understood = await self._rewriter.understand(asked.question, selection, conversation.turns, asked.page)
+        payer = reader.user_id if reader else None
+        understood = await self._rewriter.understand(
+            asked.question, selection, conversation.turns, asked.page, user_id=payer
+        )
         search = replace(understood.search, page=asked.page)
         findings = await self._retriever.find(search, only_evidence=self._claude is None)
-        return _Prepared(started, asked, conversation, understood, findings)
+        return _Prepared(started, asked, conversation, understood, search, findings)
 
     async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> _Verdict:
-        passages, language = prepared.findings.passages, prepared.understood.language
-        if passages and self._claude:
-            verdict = await self._ask_claude(self._claude, prepared, reader, tell)
+        if prepared.findings.passages and self._claude:
+            try:
+                verdict = await self._ask_claude(self._claude, prepared, reader, tell)
+            except NoMoney as refused:
+                findings = await self._retriever.find(prepared.search, only_evidence=True)
+                verdict = replace(_quoted(findings, prepared.understood), warning=_QUOTED_INSTEAD[refused.why])
         else:
-            verdict = _Verdict(quote_passages(passages, language)) if passages else _Verdict(None, reason="gate")
-        if tell and (verdict.checked is None or self._claude is None):
+            verdict = _quoted(prepared.findings, prepared.understood, self.mode)
+        if tell and (verdict.checked is None or verdict.mode == "extractive"):
             for quote in verdict.checked.quotes if verdict.checked else ():
                 tell(SourceCited(self._source(quote)))
             tell(TextVerified(verdict.text))
@@ -190,13 +204,13 @@ class AnswerService:
         self, claude: ClaudeService, prepared: _Prepared, reader: Reader | None, tell: Tell | None
     ) -> _Verdict:
         passages, understood = prepared.findings.passages, prepared.understood
-        reader_key = str(reader.user_id) if reader else None
+        payer = reader.user_id if reader else None
 
         def new_check() -> AnswerCheck:
             return AnswerCheck(passages, understood.question, understood.language)
 
         listener = CheckedListener(new_check, self._source, tell) if tell else None
-        reply = await claude.answer(_question_block(prepared), passages, reader_key=reader_key, listener=listener)
+        reply = await claude.answer(_question_block(prepared), passages, user_id=payer, listener=listener)
         if listener:
             return _checked(reply, listener.check, listener)
         check = new_check()
@@ -209,14 +223,14 @@ class AnswerService:
         if verdict.checked:
             sources, related = tuple(map(self._source, verdict.checked.quotes)), ()
         turn = PastTurn(prepared.asked.question, verdict.text, sources, verdict.outcome)
-        saved = await self.conversations.save(prepared.conversation, turn, self.mode, reader)
+        saved = await self.conversations.save(prepared.conversation, turn, verdict.mode, reader)
         self._record_unanswered(prepared, verdict)
         return Answer(
             text=verdict.text,
             sources=sources,
             outcome=verdict.outcome,
             related=related,
-            mode=self.mode,
+            mode=verdict.mode,
             conversation_id=prepared.conversation.conversation_id,
             response_time_s=round(time.perf_counter() - prepared.started, 3),
             warning=verdict.warning if saved else NOT_SAVED,
@@ -265,6 +279,12 @@ def _question_block(prepared: _Prepared) -> str:
     )
 
 
+def _quoted(findings: Findings, understood: Understood, mode: AnswerMode = "extractive") -> _Verdict:
+    if not findings.passages:
+        return _Verdict(None, mode, reason="gate")
+    return _Verdict(quote_passages(findings.passages, understood.language), mode)
+
+
 def _checked(reply: ClaudeReply, check: AnswerCheck, listener: CheckedListener | None) -> _Verdict:
     """Refusals and the model's own "not in the book" are verdicts; an answer of which nothing cited is complete
     is a failure, because the book may well hold it. Raises AIServiceBusy."""
@@ -272,9 +292,9 @@ def _checked(reply: ClaudeReply, check: AnswerCheck, listener: CheckedListener |
     if reply.stop_reason == "refusal" and listener and listener.has_told:
         raise AIServiceBusy  # what was shown cannot be taken back, and is no answer
     if reply.stop_reason == "refusal":
-        return _Verdict(None, reason="refused")
+        return _Verdict(None, "claude", reason="refused")
     if says_not_in_the_book(reply.text):
-        return _Verdict(None, reason="model")
+        return _Verdict(None, "claude", reason="model")
     last_words = check.finish(cut_short=cut_short)
     if listener:
         listener.pass_on(last_words)
@@ -283,5 +303,5 @@ def _checked(reply: ClaudeReply, check: AnswerCheck, listener: CheckedListener |
     if checked is None and cut_short:
         raise AIServiceBusy
     if checked is None:
-        return _Verdict(None, reason="citations")
-    return _Verdict(checked, CUT_SHORT if cut_short else None)
+        return _Verdict(None, "claude", reason="citations")
+    return _Verdict(checked, "claude", CUT_SHORT if cut_short else None)

@@ -38,8 +38,7 @@ class Price:
 
     def cost_microusd(self, usage: Usage) -> int:
         """Of one request: the size of its prompt decides about the price of all its tokens."""
-        prompt = usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens
-        rates = self.over_long if self.over_long and prompt > LONG_PROMPT_TOKENS else self.rates
+        rates = self.over_long if self.over_long and usage.prompt_tokens > LONG_PROMPT_TOKENS else self.rates
         return math.ceil(
             usage.input_tokens * rates.input
             + usage.output_tokens * rates.output

@@ -50,6 +50,10 @@ class Usage:
     cache_write_tokens: int = 0
     thinking_tokens: int = 0
 
+    @property
+    def prompt_tokens(self) -> int:
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class ClaudeReply:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import structlog
 
-from backend.app.errors import AIServiceBusy
+from backend.app.errors import AIServiceBusy, ConfigurationError
+from backend.app.models.domain import UserId
 from backend.app.prompts import load_prompt
+from backend.app.services.claude_budget import Budget, Feature, PlannedTry, Reservation, Unlimited, dearest_usage
 from backend.app.services.claude_failure import CallFailure, describe_failure, was_not_billed
-from backend.app.services.claude_meter import CallOutcome, Feature, LogMeter, Meter
 from backend.app.services.claude_reply import ClaudeReply, Usage, as_object, read_reply
 from backend.app.services.claude_stream import ReplyPart, StreamedReply
-from backend.app.services.passages import Passage, estimate_tokens
+from backend.app.services.passages import Passage
 from backend.app.utils.config import Settings
 
 if TYPE_CHECKING:
@@ -74,11 +75,23 @@ class Call:
     feature: Feature
     request: dict[str, Any]
     patience: Patience
+    user_id: UserId | None
     listener: ReplyListener | None = None
 
     @property
     def may_begin_again(self) -> bool:
         return self.listener is None or not self.listener.has_told
+
+    @property
+    def planned(self) -> PlannedTry:
+        return PlannedTry(
+            feature=self.feature,
+            model=self.request["model"],
+            prompt_version=load_prompt(self.feature).version,
+            user_id=self.user_id,
+            dearest=dearest_usage(self.request),
+            deadline_s=self.patience.deadline_s,
+        )
 
 
 class ClaudeService:
@@ -91,23 +104,23 @@ class ClaudeService:
         *,
         base_url: str | None = None,
         patience: Patience | None = None,
-        meter: Meter | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url or API_URL
         self._model = model
         self._patience = patience or Patience()
-        self._meter = meter or LogMeter()
+        self._budget = budget or Unlimited()
         self._client: AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
-        """None without a key: answers are then the book's own words."""
+    def from_settings(cls, settings: Settings, budget: Budget) -> Self:
+        """Raises ConfigurationError without a key."""
         if settings.anthropic_api_key is None:
-            return None
+            raise ConfigurationError(["ANTHROPIC_API_KEY: set it to let Claude answer."])
         key = settings.anthropic_api_key.get_secret_value()
-        return cls(key, settings.claude_model, base_url=settings.anthropic_base_url)
+        return cls(key, settings.claude_model, base_url=settings.anthropic_base_url, budget=budget)
 
     async def warm_up(self) -> None:
         """Import the library and build the client beside the event loop, so that no reader waits for it."""
@@ -133,29 +146,31 @@ class ClaudeService:
         question: str,
         passages: Sequence[Passage],
         *,
-        reader_key: str | None = None,
+        user_id: UserId | None = None,
         listener: ReplyListener | None = None,
     ) -> ClaudeReply:
         """Ask about `passages`. `question` is the tagged and escaped text block of the reader's words.
 
         `stop_reason` of the reply is "end_turn", "max_tokens" (text may be cut) or "refusal" (text is to be
-        ignored). Raises AIServiceBusy for everything else, at the latest when the deadline is over. Cancelled, it
-        closes the connection, which ends the writing.
+        ignored). Raises NoMoney when the budget refuses, before anything was heard, and AIServiceBusy for everything
+        else, at the latest when the deadline is over. Cancelled, it closes the connection, which ends the writing.
         """
-        request = answer_request(self._model, question, passages, reader_key)
-        return await self._complete(Call("answer", request, self._patience, listener))
+        request = answer_request(self.model, question, passages, user_id)
+        return await self._complete(Call("answer", request, self._patience, user_id, listener))
 
     @property
     def model(self) -> str:
-        return self._model
+        """The one that is asked now."""
+        return self._budget.choose_model(self._model)
 
-    async def rewrite(self, block: str) -> str:
+    async def rewrite(self, block: str, *, user_id: UserId | None = None) -> str:
         """Ask for the search question behind `block`, a tagged text block of the reader's words.
 
-        The reply's text as it is, empty when it was cut or refused. Raises AIServiceBusy, after 4 s at the latest.
+        The reply's text as it is, empty when it was cut or refused. Raises NoMoney and, after 4 s at the latest,
+        AIServiceBusy.
         """
         patience = replace(self._patience, deadline_s=min(REWRITE_DEADLINE_S, self._patience.deadline_s))
-        reply = await self._complete(Call("rewrite", rewrite_request(self._model, block), patience))
+        reply = await self._complete(Call("rewrite", rewrite_request(self.model, block), patience, user_id))
         return reply.text if reply.stop_reason == "end_turn" else ""
 
     async def _complete(self, call: Call) -> ClaudeReply:
@@ -173,10 +188,11 @@ class ClaudeService:
         return reply
 
     async def _with_retries(self, call: Call) -> ClaudeReply:
-        started = time.monotonic()
+        started, client = time.monotonic(), await self._open_client()
         for attempt in range(MAX_RETRIES + 1):
+            reservation = await self._budget.reserve(call.planned)
             try:
-                return await self._attempt(call)
+                return await self._attempt(client, call, reservation)
             except Exception as error:  # httpx2, JSON and attribute errors are no APIError, and are failures too
                 failure = describe_failure(error)
             log.warning("claude_call_failed", feature=call.feature, attempt=attempt + 1, **asdict(failure))
@@ -188,22 +204,23 @@ class ClaudeService:
             await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, call: Call) -> ClaudeReply:
-        """One try, told to the meter however it ends."""
-        client = await self._open_client()
+    async def _attempt(self, client: Any, call: Call, reservation: Reservation) -> ClaudeReply:
+        """One try, settled however it ends."""
         heard = StreamedReply()
         try:
             reply = await (self._listen(client, call, heard) if call.listener else self._fetch(client, call))
         except BaseException as error:  # a reader who leaves cancels, and the call may be billed all the same
-            free = isinstance(error, Exception) and was_not_billed(error)
-            usage, outcome = (Usage(), "not_billed") if free else (_estimate(call, heard), "unknown")
-            self._record(call, usage, heard.request_id or getattr(error, "request_id", None), outcome)
+            request_id = heard.request_id or getattr(error, "request_id", None)
+            if isinstance(error, Exception) and was_not_billed(error):
+                reservation.settle("not_billed", request_id=request_id)
+            else:
+                reservation.settle("unknown", _known_usage(call, heard), request_id)
             raise
-        self._record(call, reply.usage, reply.request_id, "complete")
+        if reply.usage.prompt_tokens:
+            reservation.settle("complete", reply.usage, reply.request_id)
+        else:  # it was answered, so it was not free
+            reservation.settle("unknown", request_id=reply.request_id)
         return reply
-
-    def _record(self, call: Call, usage: Usage, request_id: str | None, outcome: CallOutcome) -> None:
-        self._meter.record(call.feature, call.request["model"], usage, request_id, outcome)
 
     async def _fetch(self, client: Any, call: Call) -> ClaudeReply:
         started = time.monotonic()
@@ -244,7 +261,7 @@ class ClaudeService:
         )
 
 
-def answer_request(model: str, question: str, passages: Sequence[Passage], reader_key: str | None) -> dict[str, Any]:
+def answer_request(model: str, question: str, passages: Sequence[Passage], user_id: UserId | None) -> dict[str, Any]:
     """The body of one question: fixed instructions in `system`, passages as citable search results, then
     the reader's words. Thinking is left at the model's default (adaptive); effort low keeps it short."""
     request: dict[str, Any] = {
@@ -258,8 +275,8 @@ def answer_request(model: str, question: str, passages: Sequence[Passage], reade
             {"role": "user", "content": [*map(_search_result, passages), {"type": "text", "text": question}]}
         ],
     }
-    if reader_key is not None:
-        request["metadata"] = {"user_id": opaque_id(reader_key)}
+    if user_id is not None:
+        request["metadata"] = {"user_id": opaque_id(user_id)}
     return request
 
 
@@ -276,9 +293,9 @@ def rewrite_request(model: str, block: str) -> dict[str, Any]:
     return request | ({"thinking": {"type": off}} if off else {})
 
 
-def opaque_id(reader_key: str) -> str:
+def opaque_id(user_id: UserId) -> str:
     """A stable id that tells the provider readers apart, without an e-mail, a name or our own id."""
-    return blake2b(reader_key.encode(), digest_size=16, person=b"textbook-reader").hexdigest()
+    return blake2b(str(user_id).encode(), digest_size=16, person=b"textbook-reader").hexdigest()
 
 
 def _search_result(passage: Passage) -> dict[str, Any]:
@@ -305,16 +322,13 @@ def _wait_before_retry(failure: CallFailure, attempt: int, patience: Patience) -
     return random.uniform(0, ceiling_s)  # noqa: S311  # spreads load, guards no secret
 
 
-def _estimate(call: Call, heard: StreamedReply) -> Usage:
-    """What a call that was not heard to its end may have used. Of a plain call nothing was heard: it may have written
-    all that it was allowed to."""
-    written = estimate_tokens(heard.text) if call.listener else call.request["max_tokens"]
+def _known_usage(call: Call, heard: StreamedReply) -> Usage | None:
+    """What a call that was not heard to its end has used at most, as far as it was told: how much was read, when it
+    began to be written. How much was written shows only at its end, because thinking is not sent."""
     told = heard.usage
-    return replace(
-        told,
-        input_tokens=told.input_tokens or estimate_tokens(json.dumps(call.request, ensure_ascii=False)),
-        output_tokens=max(told.output_tokens, written),
-    )
+    if not told.prompt_tokens:
+        return None
+    return told if heard.is_told_whole else replace(told, output_tokens=call.request["max_tokens"])
 
 
 def _ms_since(started: float) -> int:

@@ -108,10 +108,9 @@ class StreamedReply:
         return read_usage(self._usage)
 
     @property
-    def text(self) -> str:
-        """What has been written so far."""
-        written = "".join(block.text for block in self._blocks)
-        return written + (self._open.text if self._open else "")
+    def is_told_whole(self) -> bool:
+        """Whether `usage` is final."""
+        return self._stop_reason is not None
 
     def _begin(self, block: Mapping[str, Any]) -> Iterator[ReplyPart]:
         yield from self._close()

@@ -34,16 +34,17 @@ from backend.app.models.domain import (
     UnansweredSection,
     UserId,
 )
+from backend.app.services.budget_records import BudgetRecords
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
-from backend.app.services.named_queries import NamedQueries, of_reader
+from backend.app.services.named_queries import of_reader
 
 BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(NamedQueries):
-    """All that is stored per reader and per chapter."""
+class DBService(BudgetRecords):
+    """All that is stored per reader and per chapter; the ledger is in `budget_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""

@@ -14,8 +14,9 @@ import structlog
 
 from backend.app.errors import AIServiceBusy
 from backend.app.language import FUNCTION_WORDS, Vocabulary, detect, english_forms, load_vocabulary
-from backend.app.models.domain import Manifest, PastTurn, QuestionLanguage
+from backend.app.models.domain import Manifest, PastTurn, QuestionLanguage, UserId
 from backend.app.prompts import load_prompt
+from backend.app.services.claude_budget import NoMoney
 from backend.app.services.follow_ups import (
     is_without_language,
     leans_on_thread,
@@ -49,11 +50,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Rewriting(Protocol):
-    """The model that rewrites. Raises AIServiceBusy."""
+    """The model that rewrites. Raises AIServiceBusy, NoMoney."""
 
     @property
     def model(self) -> str: ...
-    async def rewrite(self, block: str) -> str: ...
+    async def rewrite(self, block: str, *, user_id: UserId | None = None) -> str: ...
 
 
 class Shelf(Protocol):
@@ -101,9 +102,16 @@ class QueryRewriter:
         self._vocabulary = (Manifest(), load_vocabulary({}))
 
     async def understand(
-        self, question: str, selection: str, turns: Sequence[PastTurn], page: str | None = None
+        self,
+        question: str,
+        selection: str,
+        turns: Sequence[PastTurn],
+        page: str | None = None,
+        *,
+        user_id: UserId | None = None,
     ) -> Understood:
-        """`turns`: the thread so far, oldest first; `page`: where the selection was marked.
+        """`turns`: the thread so far, oldest first; `page`: where the selection was marked; `user_id`: out of whose
+        share a rewrite is paid.
 
         Marked text is what "this" and "it" point at: beside it the thread is not looked at. Raises SearchUnavailable,
         BookNotIngested.
@@ -111,17 +119,19 @@ class QueryRewriter:
         asked = _resolve(question, selection, tuple(turns))
         thread = asked.before if not selection and leans_on_thread(asked.question) else ()
         own = "" if selection and asked.question == DEFAULT_QUESTION else asked.question
-        forms = await self._forms(own, selection, thread)
+        forms = await self._forms(own, selection, thread, user_id)
         return Understood(asked.question, asked.language, SearchQuery(forms, selection, page), thread)
 
-    async def _forms(self, own: str, selection: str, thread: tuple[PastTurn, ...]) -> tuple[str, ...]:
+    async def _forms(
+        self, own: str, selection: str, thread: tuple[PastTurn, ...], user_id: UserId | None
+    ) -> tuple[str, ...]:
         foreign = selection[:SEARCHED_CHARS] if selection and detect(selection) != "en" else ""
         if not (thread or foreign) and (not own or detect(own) == "en"):
             return (own,) if own else ()
         vocabulary = await self._known_words()
         if self._claude and not (thread or foreign) and (known := await self._found_by_its_terms(own)):
             return (known, own)
-        rewritten = "" if vocabulary.is_urdu else await self._rewritten(own, foreign, thread)
+        rewritten = "" if vocabulary.is_urdu else await self._rewritten(own, foreign, thread, user_id)
         if not rewritten:
             return _without_model(own, foreign, thread, vocabulary)
         return (rewritten,) if thread else _each_once([rewritten, own])  # "why?" finds nothing but noise
@@ -145,7 +155,7 @@ class QueryRewriter:
         strong = (hit for hit in found.hits[:_LOOKED_AT] if hit.dense >= STRONG_COSINE)
         return form if any(wanted <= frozenset(terms(hit.chunk.embedding_text)) for hit in strong) else ""
 
-    async def _rewritten(self, own: str, foreign: str, thread: tuple[PastTurn, ...]) -> str:
+    async def _rewritten(self, own: str, foreign: str, thread: tuple[PastTurn, ...], user_id: UserId | None) -> str:
         """Empty when there is no model, it fails, or what it says is no search question."""
         claude = self._claude
         if claude is None:
@@ -154,12 +164,12 @@ class QueryRewriter:
         key = (load_prompt("rewrite").version, claude.model, _normal(own), _normal(foreign), said)
 
         async def ask() -> str:
-            return read_rewrite(await claude.rewrite(rewrite_block(own, foreign, thread)))
+            return read_rewrite(await claude.rewrite(rewrite_block(own, foreign, thread), user_id=user_id))
 
         try:
             rewritten = await self._rewrites.get(key, ask)
-        except AIServiceBusy:
-            log.warning("rewrite_failed")
+        except (AIServiceBusy, NoMoney) as failure:
+            log.warning("rewrite_failed", reason=type(failure).__name__)
             return ""
         if not rewritten:
             log.warning("rewrite_ignored")

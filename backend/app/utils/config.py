@@ -48,6 +48,7 @@ ApiKey = Annotated[SecretStr, AfterValidator(checks.check_api_key)]
 Origin = Annotated[str, AfterValidator(checks.check_origin)]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(checks.split_origins)]
 LimitSize = Annotated[int, Field(ge=1, le=100_000)]
+Share = Annotated[Decimal, Field(gt=0, le=1)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _folded("upper")]
 
 
@@ -110,8 +111,24 @@ class Settings(BaseSettings):
         min_length=1,
         description="Reserved: model for translations, which are not built yet.",
     )
+    claude_cheaper_model: str | None = Field(
+        default=None, description="Model that takes over when 80 % of the day's money is spent. Empty: none does."
+    )
     daily_budget_usd: Decimal = Field(
-        default=Decimal(10), gt=0, description="Reserved: dollars a day for Claude; nothing enforces it yet."
+        default=Decimal(10),
+        gt=0,
+        le=1_000_000,
+        description="Dollars that Claude may cost in a day (UTC). When they are used up, answers quote the book.",
+    )
+    budget_reader_share: Share = Field(
+        default=Decimal("0.2"), description="Part of them that one signed-in reader may use; 1 is all."
+    )
+    budget_anonymous_share: Share = Field(
+        default=Decimal("0.3"), description="Part of them that all readers without a login may use together."
+    )
+    budget_answer_share: Share = Field(default=Decimal(1), description="Part of them that answers may use.")
+    budget_rewrite_share: Share = Field(
+        default=Decimal("0.2"), description="Part of them that rewriting questions for the search may use."
     )
 
     # Accounts and browsers
@@ -228,9 +245,10 @@ def settings_warnings(settings: Settings, env_file: Path | None = ENV_FILE) -> l
     warnings = _unknown_names(env_file)
     for name, model in (
         ("CLAUDE_MODEL", settings.claude_model),
+        ("CLAUDE_CHEAPER_MODEL", settings.claude_cheaper_model),
         ("CLAUDE_TRANSLATION_MODEL", settings.claude_translation_model),
     ):
-        if model not in KNOWN_MODELS:
+        if model and model not in KNOWN_MODELS:
             warnings.append(f"{name} is none of the models known here ({', '.join(KNOWN_MODELS)}).")
     if settings.environment == "production" and not settings.trusted_proxy_hops:
         warnings.append(
