@@ -319,9 +319,37 @@ def test_a_reader_who_leaves_ends_the_call_and_nothing_is_saved(streaming: Runni
         assert streaming.plain()["grounded"]  # so that the log of the first request is written
     assert streaming.http.get("/api/chat/history", headers=headers).json() == {"history": []}
     assert "reader_left" in [entry["event"] for entry in logs]
-    assert [entry.get("outcome") for entry in served_of(logs)] == ["left", None]
+    assert served_of(logs)[0].get("outcome") == "left"
     (used,) = (entry for entry in logs if entry["event"] == "claude_used" and entry["outcome"] == "unknown")
     assert used["output_tokens"] > 0
+
+
+@pytest.mark.anyio
+async def test_a_reader_who_left_before_the_first_frame_ends_the_answering_too() -> None:
+    app, ended = FastAPI(), asyncio.Event()
+
+    async def nothing() -> None: ...
+
+    async def endless() -> AsyncGenerator[AnswerEvent]:
+        try:
+            await asyncio.Event().wait()
+            yield TextVerified("Never.")
+        finally:
+            ended.set()
+
+    @app.get("/")
+    async def _(request: Request) -> Response:
+        return await stream_answer(request, endless(), on_failure=nothing)
+
+    received = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        return next(received, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None: ...
+
+    await app({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}, receive, send)
+    assert ended.is_set()
 
 
 # --- pauses

@@ -7,12 +7,12 @@ stream has begun, and says itself what went wrong. Knows connections: a reader w
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from backend.app.dependencies import Answers, OptionalReader
 from backend.app.errors import AppError
@@ -89,38 +89,39 @@ async def stream_answer(
 ) -> StreamingResponse:
     """The response, as soon as the first event is there or it takes too long to wait for. Raises what fails until
     then; `on_failure` is for what fails later. `request.state.outcome` tells the log how the stream ended."""
-    first = _next_of(events)
-    await asyncio.wait([first], timeout=FIRST_STEP_S)
-    if first.done() and (failure := first.exception()):
+    told = _Pausing(events, keep_alive_s)
+    if failure := await told.begin():
         raise failure
-    body = _body(request, _with_pauses(events, first, keep_alive_s), on_failure)
-    return _Streamed(body, headers=HEADERS, media_type=MEDIA_TYPE)
+    return _Streamed(_frames(request, told, on_failure), told)
 
 
 class _Streamed(StreamingResponse):
-    """Closes its generator when the reader leaves while a frame is being sent: a generator that is only dropped
-    ends when it happens to be collected."""
+    """However the response ends, or if it never begins because the reader has left already: so does the answering."""
 
-    async def stream_response(self, send: Send) -> None:
-        async with aclosing(cast("AsyncGenerator[bytes]", self.body_iterator)):
-            await super().stream_response(send)
+    def __init__(self, frames: AsyncGenerator[bytes], told: "_Pausing") -> None:
+        super().__init__(frames, headers=HEADERS, media_type=MEDIA_TYPE)
+        self._closing = (told, frames)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told, frames = self._closing
+        async with aclosing(told), aclosing(frames):
+            await super().__call__(scope, receive, send)
 
 
-async def _body(
-    request: Request, events: AsyncGenerator[AnswerEvent | None], on_failure: Callable[[], Awaitable[None]]
+async def _frames(
+    request: Request, told: "_Pausing", on_failure: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[bytes]:
     stream = UIMessageStream()
-    async with aclosing(events):
-        yield stream.begin()
-        try:
-            async for event in events:
-                yield b"".join(stream.frames(event)) if event else KEEP_ALIVE
-            request.state.outcome = "answered"
-        except Exception as failure:
-            request.state.outcome = "failed"
-            await on_failure()
-            yield b"".join(stream.fail(_readable(failure)))
-        yield stream.end()
+    yield stream.begin()
+    try:
+        async for event in told:
+            yield b"".join(stream.frames(event)) if event else KEEP_ALIVE
+        request.state.outcome = "answered"
+    except Exception as failure:
+        request.state.outcome = "failed"
+        await on_failure()
+        yield b"".join(stream.fail(_readable(failure)))
+    yield stream.end()
 
 
 def _readable(failure: Exception) -> str:
@@ -131,25 +132,39 @@ def _readable(failure: Exception) -> str:
     return AppError.default_detail
 
 
-async def _with_pauses(events: Events, first: _Next, pause_s: float) -> AsyncGenerator[AnswerEvent | None]:
-    """The events; None whenever nothing has come for `pause_s`. Closed early, it ends the answering."""
-    following = first
-    try:
-        while True:
-            await asyncio.wait([following], timeout=pause_s)
-            if following.done():
-                event = following.result()
-                if event is None:
-                    return
-                yield event
-                following = _next_of(events)
-            else:
-                yield None
-    finally:
+class _Pausing:
+    """The events; None whenever nothing has come for `pause_s`."""
+
+    def __init__(self, events: Events, pause_s: float) -> None:
+        self._events, self._pause_s = events, pause_s
+        self._following: _Next | None = None
+
+    async def begin(self) -> BaseException | None:
+        """Wait a moment for the first event; the failure when there is one instead."""
+        self._following = _next_of(self._events)
+        await asyncio.wait([self._following], timeout=FIRST_STEP_S)
+        return self._following.exception() if self._following.done() else None
+
+    def __aiter__(self) -> "_Pausing":
+        return self
+
+    async def __anext__(self) -> AnswerEvent | None:
+        following = self._following = self._following or _next_of(self._events)
+        await asyncio.wait([following], timeout=self._pause_s)
         if not following.done():
-            following.cancel()  # which closes the events too
-            await asyncio.wait([following])
-        await events.aclose()
+            return None
+        self._following = None
+        event = following.result()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self) -> None:
+        """End the answering."""
+        if self._following:
+            self._following.cancel()  # which closes the events too
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._events.aclose()
 
 
 def _next_of(events: Events) -> _Next:
