@@ -85,10 +85,22 @@ async def test_without_a_heading_the_page_s_best_section_is_taken(retriever: Ret
     assert elsewhere.passages[0].hit.chunk == BOOK[5]
 
 
-@pytest.mark.parametrize("page", ["/docs/no/such#services", "", "/", "#services", "https://", "https://[x", "\x00", "x" * 9_000])
+@pytest.mark.parametrize(
+    "page", ["/docs/no/such#services", "", "/", "#services", "https://", "https://[x", "\x00", "x" * 9_000]
+)
 async def test_a_page_that_the_book_does_not_have_places_nothing(retriever: Retriever, page: str) -> None:
     found = await retriever.find(SearchQuery((), URDU, page))
     assert found.passages == ()
+
+
+async def test_a_page_makes_no_foreign_text_evidence(retriever: Retriever) -> None:
+    foreign = "Boil the lentils with turmeric and salt, then add fried onions and serve them with rice."
+    for page in ("/docs/ros/nodes#services", "/docs/sensors"):
+        found = await retriever.find(SearchQuery(("Explain this passage.",), foreign, page))
+        assert (found.passages, found.is_marked) == ((), False)
+    simpler = "You ask a service one thing with a request, and it sends you one response."
+    found = await retriever.find(SearchQuery((), simpler, "/docs/ros/nodes#services"))
+    assert found.passages[0].hit.chunk == BOOK[3]
 
 
 async def test_a_selection_that_stands_in_the_book_needs_no_page(retriever: Retriever) -> None:

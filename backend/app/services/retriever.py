@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.app.language import detect
 from backend.app.models.domain import Chunk, ScoredChunk
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.gate import gate_of, relevant
@@ -71,7 +72,7 @@ class Retriever:
         gate = gate_of(await self._index.manifest(), self._threshold)
         lists = zip(found.hits, forms, strict=True)
         evident = {hit.chunk.position for of, form in lists for hit in relevant(of[:_JUDGED], form, gate)}
-        if placed or evident:
+        if evident or marked or (placed and detect(query.selection) != "en"):
             readable = [hit for hit in hits if hit.chunk.position in evident] if only_evidence else hits
             around = {} if only_evidence else {**found.chunks, **{chunk.position: chunk for chunk in placed}}
             passages = pack([*_as_hits(placed, readable), *readable], around)
@@ -86,8 +87,9 @@ class Retriever:
         return []
 
     async def _place_on_page(self, query: SearchQuery, vectors: Vectors, forms: Sequence[str]) -> list[Chunk]:
-        """The section that a selection in other words (a translated page's) stands for: the one under the heading
-        that the client names, else the page's best for any form of the query."""
+        """The section that a selection in other words (a translated or a simpler page's) stands for: the one under
+        the heading that the client names, else the page's best for any form of the query. Clients can name any page:
+        what is in English must be evidence all the same, as the words of a simpler page are."""
         if not query.selection or not query.page:
             return []
         place = page_place(query.page)
