@@ -163,6 +163,16 @@ async def test_recording_waits_for_nothing_and_a_dead_database_is_one_line_in_th
     await dead.close()
 
 
+async def test_a_database_without_tables_breaks_neither_recording_nor_closing(empty_database_url: str) -> None:
+    unmigrated = open_db(empty_database_url)
+    unanswered = UnansweredLog(unmigrated)
+    with capture_logs() as logs:
+        unanswered.record(asked())
+        await unanswered.close()
+    assert [entry["event"] for entry in logs] == ["unanswered_not_recorded"]
+    await unmigrated.close()
+
+
 async def test_closing_waits_until_everything_is_written(unanswered: UnansweredLog, db: DBService) -> None:
     for _ in range(20):
         unanswered.record(asked())
