@@ -103,13 +103,16 @@ class FakeClaude:
         *,
         stop_reason: str | None = "end_turn",
         times: int = 1,
+        usage: Mapping[str, int] | None = None,
         **reply: Any,
     ) -> None:
-        """The next reply: plain text, content blocks, or a function from the request to blocks."""
+        """The next reply: plain text, content blocks, or a function from the request to blocks. `usage`: what it
+        costs instead of an estimate."""
 
         def step(body: Body) -> Reply:
             blocks = [wire.text(said)] if isinstance(said, str) else said(body) if callable(said) else said
-            return Reply(wire.message(body, blocks, stop_reason), **reply)
+            message = wire.message(body, blocks, stop_reason)
+            return Reply(message | {"usage": usage} if usage else message, **reply)
 
         self._steps.extend([step] * times)
 
