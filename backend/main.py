@@ -16,14 +16,14 @@ from backend.app.lifespan import open_services, prepare_to_serve, warm_up
 from backend.app.limited import LIMIT_HEADERS
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
-from backend.app.routers import auth, chapters, chat, conversations, health
+from backend.app.routers import auth, chapters, chat, conversations, health, progress
 from backend.app.utils.config import Settings, load_settings
 from backend.app.version import NAME, VERSION
 
 _DESCRIPTION = """Questions about one textbook, answered with quotes from it and links to the sentence.
 
 Sign up and send the token as `Authorization: Bearer <token>`. Every error has the same shape: see `Problem`."""
-_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate", *LIMIT_HEADERS]
+_EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate", "Content-Disposition", *LIMIT_HEADERS]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -41,8 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
                 await warming
 
     app = FastAPIOffline(title=NAME, version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
-    for router in (health.router, auth.router, chat.router, conversations.router, chapters.router):
-        app.include_router(router)
+    for module in (health, auth, chat, conversations, chapters, progress):
+        app.include_router(module.router)
     install_problem_handlers(app)
     describe_problems(app)
     app.add_middleware(RequestEnvelope, https_only=settings.environment == "production")

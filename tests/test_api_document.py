@@ -18,6 +18,7 @@ CHANGING = {
     ("POST", "/api/auth/password"),
     ("DELETE", "/api/auth/me"),
     ("PUT", "/api/user/settings"),
+    ("POST", "/api/user/progress/mark"),
     ("POST", "/api/chat/ask"),
     ("POST", "/api/chat/ask/stream"),
     ("POST", "/api/chat/question"),

@@ -16,7 +16,9 @@ from backend.app.services.answer_service import AnswerService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.conversations import Conversations
 from backend.app.services.db_service import DBService
+from backend.app.services.progress_service import ProgressService
 from backend.app.services.rate_limiter import RateLimiter
+from backend.app.services.reader_export import ReaderExport
 from backend.app.services.readiness import Readiness
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from backend.app.utils.config import Settings
@@ -31,6 +33,8 @@ class Services(Protocol):
     db: DBService
     answers: AnswerService
     chapters: ChapterService
+    progress: ProgressService
+    export: ReaderExport
     passwords: PasswordHasher
     tokens: TokenSigner
     limiter: RateLimiter
@@ -64,6 +68,14 @@ async def _chapters(services: AllServices) -> ChapterService:
     return services.chapters
 
 
+async def _progress(services: AllServices) -> ProgressService:
+    return services.progress
+
+
+async def _export(services: AllServices) -> ReaderExport:
+    return services.export
+
+
 async def _passwords(services: AllServices) -> PasswordHasher:
     return services.passwords
 
@@ -81,6 +93,8 @@ Db = Annotated[DBService, Depends(_db)]
 Answers = Annotated[AnswerService, Depends(_answers)]
 Threads = Annotated[Conversations, Depends(_threads)]
 Chapters = Annotated[ChapterService, Depends(_chapters)]
+ReaderProgress = Annotated[ProgressService, Depends(_progress)]
+Export = Annotated[ReaderExport, Depends(_export)]
 Passwords = Annotated[PasswordHasher, Depends(_passwords)]
 Tokens = Annotated[TokenSigner, Depends(_tokens)]
 Limiter = Annotated[RateLimiter, Depends(_limiter)]

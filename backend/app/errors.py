@@ -9,7 +9,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── BookError                 the folder given to `ingest` cannot be used
     ├── EvaluationError           what was given to `evaluate` cannot be used
     ├── BadRequest           400
-    │   └── EmailTaken
+    │   ├── EmailTaken
+    │   └── UnknownChapter
     ├── RequestTimeout       408
     ├── PayloadTooLarge      413
     ├── Unauthorized         401  always with WWW-Authenticate
@@ -75,6 +76,19 @@ class BadRequest(AppError):
 class EmailTaken(BadRequest):
     code = "email_taken"
     default_detail = "This e-mail is already registered. Log in instead."
+
+
+class UnknownChapter(BadRequest):
+    """A body names a chapter that there is not, or names two; an address that does so is ChapterNotFound. `nearest`:
+    the ids that may be meant, the likeliest first."""
+
+    code = "chapter_not_found"
+    default_detail = "The book has no such chapter. GET /api/chapters lists them."
+
+    def __init__(self, nearest: Sequence[str] = ()) -> None:
+        self.nearest = tuple(nearest)
+        meant = f"The book has no such chapter. Did you mean {' or '.join(nearest)}?" if nearest else None
+        super().__init__(meant)
 
 
 class RequestTimeout(AppError):

@@ -21,9 +21,11 @@ from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.limit_windows import open_windows
+from backend.app.services.progress_service import ProgressService
 from backend.app.services.qdrant_service import QdrantService, import_client, open_index
 from backend.app.services.query_rewriter import QueryRewriter
 from backend.app.services.rate_limiter import RateLimiter
+from backend.app.services.reader_export import ReaderExport
 from backend.app.services.readiness import Readiness
 from backend.app.services.retriever import Retriever
 from backend.app.services.unanswered import UnansweredLog
@@ -49,6 +51,8 @@ class Services:
     retriever: Retriever
     answers: AnswerService
     chapters: ChapterService
+    progress: ProgressService
+    export: ReaderExport
     passwords: PasswordHasher
     tokens: TokenSigner
     limiter: RateLimiter
@@ -102,6 +106,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         asked = answering(settings, embedder, index, claude, db, unanswered)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
+        chapters = ChapterService(db)
         windows = open_windows(settings, db)
         stack.push_async_callback(windows.close)
         yield Services(
@@ -112,7 +117,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             claude=claude,
             retriever=asked.retriever,
             answers=asked.answers,
-            chapters=ChapterService(db),
+            chapters=chapters,
+            progress=ProgressService(db, chapters),
+            export=ReaderExport(db),
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
             limiter=RateLimiter(settings, windows),

@@ -2,7 +2,8 @@
 
 Every error has one shape, RFC 9457 `application/problem+json`, whose `detail` is always one readable string,
 with the extension members `code` (stable, for machines) and `request_id`; 422 adds `errors: [{field, message}]`
-and never repeats what was sent; 429 adds `rate_limit`. 429 and 503 carry Retry-After, 401 carries WWW-Authenticate.
+and never repeats what was sent; 429 adds `rate_limit`, an unknown chapter `nearest`. 429 and 503 carry
+Retry-After, 401 carries WWW-Authenticate.
 """
 
 import json
@@ -25,6 +26,7 @@ from backend.app.errors import (
     RequestTimeout,
     Unauthorized,
     Unavailable,
+    UnknownChapter,
 )
 from backend.app.models.limits import LimitLeft
 from backend.app.utils.logs import current_request_id
@@ -61,6 +63,7 @@ class Problem(BaseModel):
     request_id: str
     errors: list[FieldError] | None = None
     rate_limit: LimitLeft | None = None
+    nearest: list[str] | None = None
 
 
 def problem_responses(*failures: type[AppError], validates: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -89,6 +92,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     errors: Sequence[FieldError] | None = None,
     rate_limit: LimitLeft | None = None,
+    nearest: Sequence[str] | None = None,
 ) -> Response:
     """Build the response. ASCII JSON, so that no text a client sent can make it unencodable."""
     problem = Problem(
@@ -100,6 +104,7 @@ def problem_response(
         request_id=current_request_id(),
         errors=list(errors) if errors is not None else None,
         rate_limit=rate_limit,
+        nearest=list(nearest) if nearest is not None else None,
     )
     body = json.dumps(problem.model_dump(exclude_none=True))
     return Response(body, status, dict(headers or {}), media_type="application/problem+json")
@@ -121,8 +126,9 @@ def app_error_response(path: str, error: AppError) -> Response:
     if isinstance(error, Unauthorized):
         invalid = ' error="invalid_token"' if error.code == "invalid_token" else ""
         headers["WWW-Authenticate"] = f"Bearer{invalid}"
+    nearest = error.nearest if isinstance(error, UnknownChapter) else None
     return problem_response(
-        error.status, error.code, error.detail, instance=path, headers=headers, rate_limit=rate_limit
+        error.status, error.code, error.detail, instance=path, headers=headers, rate_limit=rate_limit, nearest=nearest
     )
 
 

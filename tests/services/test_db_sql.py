@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.app.services import budget_records, db_pool, db_service, migrations, named_queries
+from backend.app.services import budget_records, db_pool, db_service, migrations, named_queries, reader_records
 from backend.app.services.db_service import DBService
 from backend.app.sql import HERE, load_queries, load_steps
 from tests.fixtures.database import statements
@@ -28,6 +28,9 @@ BINDS: dict[str, object] = {
     "title": "t",
     "before": None,
     "before_id": None,
+    "after": "00000000-0000-0000-0000-000000000001",
+    "after_id": 0,
+    "completed": None,
     "language": "en",
     "outcome": "partial",
     "reason": "gate",
@@ -67,12 +70,16 @@ QUERIES = load_queries()
 INDEXED = [
     *("find_reader", "find_credentials_by_email", "list_turns"),
     *("list_conversations", "find_conversation", "list_conversation_turns"),
+    *("export_account", "export_progress", "export_turns", "export_conversations"),
 ]
 NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
+_MODULES = (db_pool, named_queries, reader_records, budget_records, db_service, migrations)
+
+
 def _own_source() -> str:
-    return "".join(inspect.getsource(module) for module in (db_pool, named_queries, budget_records, db_service, migrations))
+    return "".join(inspect.getsource(module) for module in _MODULES)
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES.keys() - NOT_EXPLAINABLE))

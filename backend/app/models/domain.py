@@ -175,6 +175,58 @@ class ConversationSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ChapterMark:
+    """What a reader did with a chapter: opened it, last at `last_accessed`, and perhaps completed it."""
+
+    chapter_id: ChapterId
+    completed: bool
+    last_accessed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The whole book in reading order as one reader knows it: each chapter with its mark, None when it was never
+    opened. `questions_asked` counts the reader's saved questions that the book answered, in part or in full."""
+
+    chapters: tuple[tuple[ChapterSummary, ChapterMark | None], ...]
+    questions_asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a reader gets to take away of the own account."""
+
+    user_id: UserId
+    email: str
+    name: str
+    level: Level
+    hardware: Hardware
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeCall:
+    """One try of a call to Claude in the ledger: what it was held to cost at most and what it cost, in millionths of a
+    dollar; `settled_at` None: it still runs, or its process is gone."""
+
+    id: int
+    started_at: datetime
+    settled_at: datetime | None
+    feature: str
+    model: str
+    prompt_version: str
+    outcome: str
+    reserved_microusd: int
+    cost_microusd: int
+    input_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    claude_request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class UnansweredQuestion:
     """A question that the book does not answer, or only in part, and the passage nearest to it. Says nothing of who
     asked."""

@@ -7,16 +7,20 @@ chapters leads to none.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from backend.app.errors import ChapterNotFound
+from backend.app.errors import ChapterNotFound, UnknownChapter
 from backend.app.models.domain import Chapter, ChapterId, ChapterSummary
 
 _NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=\S)")
 _EXTENSION = re.compile(r"\.mdx?$")
 _BASE_URL_SEGMENTS = 2  # "/ur/my-site/docs/intro": a locale and a baseUrl may stand before the route
+_NEAREST = 3
+_NEAR = 0.6  # the share of two names that is the same; difflib's own bound for "close"
+_MAX_COMPARED_CHARS = 200  # comparing takes the product of both lengths
 
 
 class ChapterStore(Protocol):
@@ -47,6 +51,15 @@ class ChapterService:
             raise ChapterNotFound
         return chapter
 
+    async def choose_chapter(self, reference: str) -> ChapterSummary:
+        """The same for a name that stands in a body. Raises UnknownChapter with the nearest ids."""
+        chapters = await self._store.list_chapters()
+        known = {str(chapter.chapter_id): chapter for chapter in chapters}
+        chapter_id = reference if reference in known else resolve_reference(reference, chapters)
+        if chapter_id is None:
+            raise UnknownChapter(nearest_ids(reference, chapters))
+        return known[chapter_id]
+
 
 def resolve_reference(reference: str, chapters: Iterable[ChapterSummary]) -> ChapterId | None:
     """The id of the one chapter that `reference` names, None when there is none or more than one."""
@@ -61,6 +74,26 @@ def resolve_reference(reference: str, chapters: Iterable[ChapterSummary]) -> Cha
     if not named:
         named = {chapter.chapter_id for chapter in chapters if wanted == _names(chapter)[0].rpartition("/")[2]}
     return named.pop() if len(named) == 1 else None
+
+
+def nearest_ids(reference: str, chapters: Sequence[ChapterSummary]) -> list[ChapterId]:
+    """Up to three chapters that a name may mean, the likeliest first; of equal ones in the order of `chapters`."""
+    wanted = SequenceMatcher(autojunk=False)
+    wanted.set_seq2(_normalise(reference)[-_MAX_COMPARED_CHARS:])
+    likeness = {chapter.chapter_id: _likeness(wanted, chapter) for chapter in chapters}
+    near = [chapter_id for chapter_id, ratio in likeness.items() if ratio]
+    return sorted(near, key=lambda chapter_id: -likeness[chapter_id])[:_NEAREST]
+
+
+def _likeness(wanted: "SequenceMatcher[str]", chapter: ChapterSummary) -> float:
+    """How much of the names is the same, 0 when they are not close."""
+    chapter_id = _normalise(chapter.chapter_id)
+    best = 0.0
+    for name in (chapter_id, chapter_id.rpartition("/")[2]):
+        wanted.set_seq1(name)
+        if wanted.real_quick_ratio() >= _NEAR and wanted.quick_ratio() >= _NEAR:  # upper bounds, and much cheaper
+            best = max(best, wanted.ratio())
+    return best if best >= _NEAR else 0.0
 
 
 def _names(chapter: ChapterSummary) -> tuple[str, ...]:

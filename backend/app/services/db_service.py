@@ -29,7 +29,6 @@ from backend.app.models.domain import (
     Level,
     PastTurn,
     Reader,
-    Source,
     UnansweredQuestion,
     UnansweredSection,
     UserId,
@@ -37,14 +36,16 @@ from backend.app.models.domain import (
 from backend.app.services.budget_records import BudgetRecords
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
-from backend.app.services.named_queries import of_reader
+from backend.app.services.named_queries import conversation_of, of_reader, turn_of
+from backend.app.services.reader_records import ReaderRecords
 
 BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(BudgetRecords):
-    """All that is stored per reader and per chapter; the ledger is in `budget_records`."""
+class DBService(ReaderRecords, BudgetRecords):
+    """All that is stored per reader and per chapter; progress and export are in `reader_records`,
+    the ledger is in `budget_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
@@ -134,7 +135,7 @@ class DBService(BudgetRecords):
 
     async def list_turns(self, user_id: UserId, limit: int) -> list[ChatTurn]:
         """Newest first."""
-        return [_turn(row) for row in await self._all("list_turns", user_id=user_id, limit=limit)]
+        return [turn_of(row) for row in await self._all("list_turns", user_id=user_id, limit=limit)]
 
     async def delete_turns(self, user_id: UserId) -> int:
         """Returns how many turns there were; their threads are gone with them."""
@@ -147,18 +148,18 @@ class DBService(BudgetRecords):
     ) -> list[ConversationSummary]:
         """The latest first; `before`: those whose last turn is older."""
         rows = await self._all("list_conversations", user_id=user_id, limit=limit, before=before)
-        return [_conversation(row) for row in rows]
+        return [conversation_of(row) for row in rows]
 
     async def find_conversation(self, user_id: UserId, conversation_id: UUID) -> ConversationSummary | None:
         row = await self._one("find_conversation", user_id=user_id, conversation_id=str(conversation_id))
-        return _conversation(row) if row else None
+        return conversation_of(row) if row else None
 
     async def list_conversation_turns(
         self, user_id: UserId, conversation_id: UUID, limit: int, before_id: int | None = None
     ) -> list[ChatTurn]:
         """Newest first; none for an unknown thread, because a thread has at least one."""
         binds = {"user_id": user_id, "conversation_id": str(conversation_id), "limit": limit, "before_id": before_id}
-        return [_turn(row) for row in await self._all("list_conversation_turns", **binds)]
+        return [turn_of(row) for row in await self._all("list_conversation_turns", **binds)]
 
     async def rename_conversation(
         self, user_id: UserId, conversation_id: UUID, title: str
@@ -166,7 +167,7 @@ class DBService(BudgetRecords):
         """None when it is not there."""
         binds = {"user_id": user_id, "conversation_id": str(conversation_id), "title": title}
         row = await self._one("rename_conversation", **binds)
-        return _conversation(row) if row else None
+        return conversation_of(row) if row else None
 
     async def delete_conversation(self, user_id: UserId, conversation_id: UUID) -> int | None:
         """Returns how many turns there were; None when it is not there."""
@@ -255,14 +256,3 @@ def open_db(dsn: str, *, threads: int = 2) -> DBService:
 def _credentials(row: Row) -> Credentials:
     *reader, password_hash = row
     return Credentials(Reader(*reader), password_hash)
-
-
-def _turn(row: Row) -> ChatTurn:
-    turn_id, conversation_id, question, answer, sources, mode, outcome, created_at = row
-    found = tuple(Source(**source) for source in sources)
-    return ChatTurn(turn_id, UUID(conversation_id), question, answer, found, mode, outcome, created_at)
-
-
-def _conversation(row: Row) -> ConversationSummary:
-    conversation_id, *fields = row
-    return ConversationSummary(UUID(conversation_id), *fields)

@@ -1,9 +1,13 @@
 """What every part of the database service rests on: a named block of `backend/app/sql`, run on the pool.
 
-Knows no table. A part is a class below this one with the methods of some tables, and `DBService` is all of them.
+A part is a class below this one with the methods of some tables, and `DBService` is all of them. Knows of the tables
+only the rows that more than one part reads.
 """
 
+from uuid import UUID
+
 from backend.app.errors import InvalidToken
+from backend.app.models.domain import ChatTurn, ConversationSummary, Source
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.sql import load_queries
 
@@ -28,3 +32,16 @@ def of_reader(row: Row | None) -> Row:
     if row is None:
         raise InvalidToken
     return row
+
+
+def turn_of(row: Row) -> ChatTurn:
+    """A row of chat_history."""
+    turn_id, conversation_id, question, answer, sources, mode, outcome, created_at = row
+    found = tuple(Source(**source) for source in sources)
+    return ChatTurn(turn_id, UUID(conversation_id), question, answer, found, mode, outcome, created_at)
+
+
+def conversation_of(row: Row) -> ConversationSummary:
+    """A row of conversations and the number of its turns."""
+    conversation_id, *fields = row
+    return ConversationSummary(UUID(conversation_id), *fields)
