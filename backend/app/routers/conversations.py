@@ -1,9 +1,10 @@
 """A reader's threads: list, read, rename, delete. Anonymous threads are in no list: nobody could prove to own one."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from backend.app.dependencies import CurrentReader, Threads
 from backend.app.errors import ConversationNotFound, DatabaseUnavailable, InvalidToken, NotAuthenticated
@@ -16,6 +17,14 @@ _signed_in = (NotAuthenticated, InvalidToken, DatabaseUnavailable)
 _of_one = problem_responses(*_signed_in, ConversationNotFound)
 _MAX_TURN_ID = 2**63 - 1
 
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # within a day of an end of time
+        return moment.replace(tzinfo=UTC)
+
+
 ConversationId = Annotated[str, Path(description="An id of the list, or the `conversation_id` of an answer.")]
 
 
@@ -25,7 +34,8 @@ async def list_conversations(
     threads: Threads,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[
-        AwareDatetime | None, Query(description="For the next page: `updated_at` of the last one of this page.")
+        Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
+        Query(description="For the next page: `updated_at` of the last one of this page."),
     ] = None,
 ) -> ConversationList:
     """The reader's threads, the one with the latest question first."""
