@@ -44,7 +44,7 @@ def test_nothing_heavy_is_loaded_before_the_configuration_is_known_to_be_good() 
     subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
 
 
-@pytest.mark.parametrize("arguments", [("fly",), ("serve", "--port", "eighty"), ("ask",), ("ingest",)])
+@pytest.mark.parametrize("arguments", [("fly",), ("serve", "--port", "eighty"), ("ask",), ("ask", " "), ("ingest",)])
 def test_wrong_usage_is_exit_code_2_without_a_traceback(arguments: tuple[str, ...]) -> None:
     code, _, err = run(*arguments)
     assert code == 2

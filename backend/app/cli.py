@@ -96,6 +96,8 @@ def ingest(
 @app.command()
 def ask(question: Annotated[str, typer.Argument(help="The question, in quotes.")]) -> None:
     """Ask the indexed book one question."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty")
     settings = _start()
     from backend.app.lifespan import open_services
     from backend.app.services.answer_service import Asked
