@@ -57,6 +57,28 @@ async def test_one_who_gives_up_does_not_take_it_from_the_others() -> None:
     assert first.cancelled()
 
 
+async def test_what_nobody_waits_for_any_more_is_given_up_and_made_anew_for_the_next() -> None:
+    maker, cache = Maker(ready=False), SharedCache[str, str](4, 60)
+    ended = asyncio.Event()
+
+    async def make() -> str:
+        try:
+            return await maker.make()
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+
+    leaving = [asyncio.ensure_future(cache.get("k", make)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for each in leaving:
+        each.cancel()
+    await asyncio.wait(leaving)
+    following = asyncio.ensure_future(cache.get("k", make))
+    await asyncio.wait_for(ended.wait(), 5)
+    maker.may_answer.set()
+    assert await following == "value 2"
+
+
 async def test_a_failure_reaches_everybody_and_is_forgotten() -> None:
     maker, cache = Maker(), SharedCache[str, str](4, 60)
     maker.failure = ValueError("broken")

@@ -4,10 +4,17 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Making(Generic[V]):
+    task: asyncio.Task[V]
+    waiting: int = 0
 
 
 class SharedCache(Generic[K, V]):
@@ -19,25 +26,29 @@ class SharedCache(Generic[K, V]):
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._making: dict[K, asyncio.Task[V]] = {}
+        self._making: dict[K, _Making[V]] = {}
 
     async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
-        """The value, made now if need be. One who stops waiting does not take it from the others."""
+        """The value, made now if need be. One who stops waiting does not take it from the others; when nobody waits
+        any more, the making is cancelled."""
         kept = self._kept.get(key)
         if kept and self._clock() < kept[0]:
             self._kept.move_to_end(key)
             return kept[1]
-        if key not in self._making:
-            task = asyncio.ensure_future(self._make(key, make))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to see it
-            self._making[key] = task
-        return await asyncio.shield(self._making[key])
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = _Making(asyncio.create_task(self._make(key, make)))
+        making.waiting += 1
+        try:
+            return await asyncio.shield(making.task)
+        finally:
+            making.waiting -= 1
+            if not making.waiting:
+                making.task.cancel()
+                del self._making[key]
 
     async def _make(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
-        try:
-            value = await make()
-        finally:
-            del self._making[key]
+        value = await make()
         self._kept[key] = (self._clock() + self._lifetime_s, value)
         self._kept.move_to_end(key)
         while len(self._kept) > self._size:
