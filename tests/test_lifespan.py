@@ -24,6 +24,14 @@ async def test_production_on_a_database_without_tables_says_which_command_is_mis
             await prepare_to_serve(services)
 
 
+async def test_a_model_without_a_price_is_refused_before_it_is_asked(tmp_path: Path) -> None:
+    away = SecretStr("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    changes: dict[str, Any] = {"database_url": away, "claude_model": "claude-tomorrow"}
+    with pytest.raises(ConfigurationError, match="CLAUDE_MODEL=claude-tomorrow: its price is not known"):
+        async with open_services(Settings(data_dir=tmp_path, anthropic_api_key=SecretStr("sk-test"), **changes)):
+            pass
+
+
 async def test_a_database_that_is_away_does_not_hide_an_index_of_another_model(tmp_path: Path) -> None:
     away = SecretStr("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
     async with open_services(Settings(data_dir=tmp_path, database_url=away)) as services:

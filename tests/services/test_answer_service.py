@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 from backend.app.errors import AIServiceBusy, BookNotIngested
 from backend.app.language import vocabulary_of
 from backend.app.models.domain import Chunk, Manifest, QuestionLanguage, Reader
+from backend.app.services.answer_events import SourceCited, TextVerified
 from backend.app.services.answer_service import Answer, AnswerService, Asked
+from backend.app.services.claude_budget import NoMoney, PlannedTry, Reservation, Unlimited, WhyNoMoney
 from backend.app.services.claude_service import ClaudeService, Patience
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService
@@ -286,6 +288,90 @@ async def test_without_a_key_only_fitting_passages_are_shown(quoting: AnswerServ
 
 
 # --- marked text
+
+
+WithoutMoney = Callable[..., AnswerService]
+
+
+class Broke:
+    """A budget that allows so many tries."""
+
+    def __init__(self, why: WhyNoMoney, tries: int = 0) -> None:
+        self._why: WhyNoMoney = why
+        self._left = tries
+
+    def choose_model(self, preferred: str) -> str:
+        return preferred
+
+    async def reserve(self, planned: PlannedTry) -> Reservation:
+        self._left -= 1
+        if self._left < 0:
+            raise NoMoney(self._why)
+        return await Unlimited().reserve(planned)
+
+
+@pytest.fixture
+async def without_money(make: Make, nowhere: DBService, claude: FakeClaude) -> AsyncIterator[WithoutMoney]:
+    """`without_money(why, tries=...)`: a service with a key, whose calls are paid so many times."""
+    doors: list[ClaudeService] = []
+
+    def make_one(why: WhyNoMoney, tries: int = 0, db: DBService = nowhere) -> AnswerService:
+        quick, budget = Patience(deadline_s=10, backoff_s=0.01), Broke(why, tries)
+        doors.append(ClaudeService("k", "claude-haiku-5-5", base_url=claude.base_url, patience=quick, budget=budget))
+        return make(doors[-1], db)
+
+    yield make_one
+    for door in doors:
+        await door.close()
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [("day", "Today's budget"), ("share", "Your share of today's"), ("unreachable", "not available at the moment")],
+)
+async def test_without_money_the_book_answers_in_its_own_words_and_says_why(
+    without_money: WithoutMoney,
+    quoting: AnswerService,
+    claude: FakeClaude,
+    why: WhyNoMoney,
+    words: str,
+) -> None:
+    answer, quoted = (
+        await ask(without_money(why), "What is a ROS 2 node?"),
+        await ask(quoting, "What is a ROS 2 node?"),
+    )
+    assert (answer.text, answer.sources, answer.mode) == (quoted.text, quoted.sources, "extractive")
+    assert answer.sources
+    assert answer.warning
+    assert words in answer.warning
+    assert claude.requests == []
+    assert is_refusal(await ask(without_money(why), "How do I cook rice?"))
+
+
+async def test_money_that_runs_out_between_two_tries_ends_in_quotations(
+    without_money: WithoutMoney, claude: FakeClaude
+) -> None:
+    claude.fails(529)
+    answer = await ask(without_money("day", tries=1), "What is a ROS 2 node?")
+    assert (answer.mode, len(claude.requests)) == ("extractive", 1)
+
+
+async def test_a_stream_without_money_tells_the_quotations(without_money: WithoutMoney) -> None:
+    events = [event async for event in without_money("share").stream(Asked("What is a ROS 2 node?"))]
+    *told, answer = events
+    assert isinstance(answer, Answer)
+    assert tuple(event.source for event in told if isinstance(event, SourceCited)) == answer.sources != ()
+    assert "".join(event.text for event in told if isinstance(event, TextVerified)) == answer.text
+    assert answer.mode == "extractive"
+
+
+async def test_a_quotation_for_want_of_money_is_saved_as_one(
+    without_money: WithoutMoney, db: DBService, reader: Reader
+) -> None:
+    service = without_money("day", db=db)
+    answer = await service.ask(Asked("What is a ROS 2 node?"), reader)
+    (turn,) = await service.list_history(reader, 5)
+    assert (turn.mode, turn.answer) == ("extractive", answer.text)
 
 
 async def test_marked_text_of_the_book_comes_first_and_search_still_runs(

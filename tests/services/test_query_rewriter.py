@@ -10,6 +10,7 @@ import pytest
 from backend.app.language import vocabulary_of
 from backend.app.models.domain import ChapterId, Manifest, PastTurn, ScoredChunk, Source
 from backend.app.prompts import load_prompt
+from backend.app.services.claude_budget import NoMoney, PlannedTry, Reservation, Unlimited
 from backend.app.services.claude_service import ClaudeService, Patience, rewrite_request
 from backend.app.services.query_rewriter import QueryRewriter, read_rewrite
 from backend.app.services.reader_words import DEFAULT_QUESTION
@@ -192,6 +193,20 @@ async def test_a_failing_rewrite_costs_only_the_rewrite(
     assert "robot" in " ".join(understood.search.forms[1:])
     claude.rewrites({URDU: ENGLISH})
     assert (await rewriter.understand(URDU, "", [])).search.forms[0] == ENGLISH
+
+
+async def test_without_money_a_question_is_searched_as_without_a_model(
+    keyless: QueryRewriter, claude: FakeClaude
+) -> None:
+    class Broke(Unlimited):
+        async def reserve(self, planned: PlannedTry) -> Reservation:
+            raise NoMoney("share")
+
+    door = ClaudeService("k", "claude-haiku-5-5", base_url=claude.base_url, budget=Broke())
+    understood = await QueryRewriter(door, Shelf(), Search()).understand(URDU, "", [])
+    assert understood == await keyless.understand(URDU, "", [])
+    assert claude.requests == []
+    await door.close()
 
 
 async def test_a_rewrite_that_does_not_come_is_not_waited_for(claude: FakeClaude) -> None:
