@@ -58,13 +58,11 @@ def test_the_best_hit_is_read_with_its_section_and_the_others_alone() -> None:
 
 
 def test_a_section_is_read_only_as_far_as_it_leaves_room_for_others() -> None:
-    around = section_of(*(distinct(n) for n in range(9)))
-    packed = pack([ScoredChunk(around[14], 0.9, 0.9, 0)], around)
-    assert [part.position for part in packed[0].chunks] == [14]
-    assert (
-        len(pack([ScoredChunk(around[14], 0.9, 0.9, 0)], section_of(*(f"Part {n}." for n in range(9))))[0].chunks)
-        == 9
-    )
+    best = ScoredChunk(section_of(*(distinct(n) for n in range(9)))[14], 0.9, 0.9, 0)
+    (long,) = pack([best], section_of(*(distinct(n) for n in range(9))))
+    assert [part.position for part in long.chunks] == [14, 15]
+    (whole,) = pack([best], {14: best.chunk} | section_of(*(f"Part {n}." for n in range(4))))
+    assert [part.position for part in whole.chunks] == [10, 11, 12, 13, 14]
 
 
 def test_hits_side_by_side_in_one_section_are_one_passage() -> None:
@@ -78,12 +76,12 @@ def test_blank_passages_are_never_sent() -> None:
 
 
 def test_the_estimate_is_careful_with_code_and_other_scripts() -> None:
-    assert estimate_tokens("a" * 250) == 100
+    assert estimate_tokens("a" * 320) == 100
     assert estimate_tokens("روبوٹ") == 5
     assert estimate_tokens("{}[]();") > estimate_tokens("letters")
     assert estimate_tokens("") == 0
 
 
 @given(st.text(max_size=200))
-def test_the_estimate_never_falls_below_a_token_per_2_5_characters(text: str) -> None:
-    assert estimate_tokens(text) >= len(text) / 2.5
+def test_the_estimate_never_falls_below_a_token_per_3_2_characters(text: str) -> None:
+    assert estimate_tokens(text) >= len(text) / 3.2

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from backend.app.services.ranking import DENSE_WEIGHT, FULL_MATCH_WORDS, MISSING_COSINE, fuse
+from backend.app.services.ranking import DENSE_WEIGHT, FULL_MATCH_WORDS, MISSING_COSINE, Place, fuse, in_context
 
 FULL = FULL_MATCH_WORDS * math.log1p(10)
 """The BM25 from which a passage of a book of ten has a full score for its words."""
@@ -43,3 +43,29 @@ def test_scores_stay_between_0_and_1() -> None:
 
 def test_nothing_found_is_no_hit() -> None:
     assert fuse({}, {}, passages=10, limit=5) == []
+
+
+def place(chapter: str = "a", *, named: bool = False, slight: bool = False) -> Place:
+    return Place(chapter, is_named=named, is_slight=slight)
+
+
+def test_hits_of_one_chapter_strengthen_each_other() -> None:
+    alone, *together = in_context([0.52, 0.5, 0.5, 0.5], [place("b"), place(), place(), place()])
+    assert min(together) > alone
+
+
+def test_hits_alone_in_their_chapters_keep_their_order_and_their_range() -> None:
+    scores = in_context([1.0, 0.7, 0.2, 0.0], [place(str(n)) for n in range(4)])
+    assert scores == sorted(scores, reverse=True)
+    assert 0 <= scores[-1] < scores[0] <= 1
+    assert max(in_context([1.0] * 6, [place(named=True)] * 6)) <= 1
+
+
+def test_a_section_called_like_the_question_comes_before_its_equals() -> None:
+    other, named = in_context([0.5, 0.45], [place("a"), place("b", named=True)])
+    assert named > other
+
+
+def test_a_passage_of_few_words_comes_after_its_equals() -> None:
+    slight, telling = in_context([0.5, 0.48], [place("a", slight=True), place("b")])
+    assert telling > slight

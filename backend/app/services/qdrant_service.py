@@ -31,8 +31,9 @@ from backend.app.services.qdrant_door import (
     WRITE_TIMEOUT_S,
     equals,
 )
-from backend.app.services.ranking import Ranked, fuse
+from backend.app.services.ranking import Place, Ranked, fuse, in_context
 from backend.app.textbook import analyzer
+from backend.app.textbook.evidence import asked_terms
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, models
@@ -57,6 +58,9 @@ class SearchSettings(Protocol):
     def qdrant_collection_name(self) -> str: ...
     @property
     def data_dir(self) -> Path: ...
+
+
+_SLIGHT_WORDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,8 @@ class QdrantService(QdrantBuilding):
         async with self._calling() as client:
             records = await client.retrieve(name, sorted(positions), with_payload=True)
         chunks = {int(record.id): _chunk(record) for record in records}
-        return Found(tuple(tuple(_scored(hits, chunks)) for hits in ranked), chunks)
+        scored = (tuple(_scored(hits, chunks, form)) for hits, form in zip(ranked, asked.forms, strict=True))
+        return Found(tuple(scored), chunks)
 
     async def _on_server(self, name: str, asked: _Asked) -> list[Scores]:
         """For each form its best cosines and its best BM25, by position."""
@@ -307,9 +312,19 @@ def _manifest(payload: Mapping[str, Any]) -> Manifest | None:
     return Manifest(gate=payload.get("gate") or {}, vocabulary=payload.get("vocabulary") or {})
 
 
-def _scored(ranked: Sequence[Ranked], chunks: Mapping[int, Chunk]) -> list[ScoredChunk]:
-    return [
-        ScoredChunk(chunk=chunks[hit.position], score=hit.score, dense=hit.dense, lexical=hit.lexical)
-        for hit in ranked
-        if hit.position in chunks
+def _scored(ranked: Sequence[Ranked], chunks: Mapping[int, Chunk], form: str) -> list[ScoredChunk]:
+    """Best first, each hit with its place in the book taken into account."""
+    asked = asked_terms(form) or frozenset[str]()
+    hits = [(hit, chunks[hit.position]) for hit in ranked if hit.position in chunks]
+    scores = in_context([hit.score for hit, _ in hits], [_place(chunk, asked) for _, chunk in hits])
+    found = [
+        ScoredChunk(chunk=chunk, score=round(score, 6), dense=hit.dense, lexical=hit.lexical)
+        for (hit, chunk), score in zip(hits, scores, strict=True)
     ]
+    return sorted(found, key=lambda hit: (-hit.score, hit.chunk.position))
+
+
+def _place(chunk: Chunk, asked: frozenset[str]) -> Place:
+    """The top of a page has its chapter's name, which says little about it."""
+    is_named = bool(asked and chunk.anchor) and asked <= set(analyzer.terms(chunk.heading_path[-1]))
+    return Place(chunk.chapter_id, is_named, len((chunk.words or chunk.text).split()) < _SLIGHT_WORDS)
