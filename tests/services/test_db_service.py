@@ -6,6 +6,8 @@ import pytest
 
 from backend.app.errors import BadRequest, EmailTaken, InvalidToken
 from backend.app.models.domain import Chapter, ChapterChanges, ChapterId, Outcome, PastTurn, Reader, Source, UserId
+from backend.app.services.claude_budget import PlannedTry
+from backend.app.services.claude_reply import Usage
 from backend.app.services.db_service import DBService
 from tests.fixtures.database import statements
 
@@ -112,7 +114,7 @@ async def test_a_turn_keeps_its_outcome_and_a_refused_one_is_not_grounded(db: DB
     assert [turn.outcome for turn in await db.list_turns(reader.user_id, 3)] == outcomes[::-1]
 
 
-async def test_a_deleted_reader_leaves_no_row_in_any_table_that_names_readers(db: DBService, database_url: str):
+async def test_a_deleted_reader_is_named_in_no_table_any_more(db: DBService, database_url: str):
     reader, other = await _reader(db), await _reader(db, "b@example.org")
     with statements(database_url) as cursor:
         cursor.execute(
@@ -120,14 +122,16 @@ async def test_a_deleted_reader_leaves_no_row_in_any_table_that_names_readers(db
             " WHERE column_name = 'user_id' AND table_schema = 'public' ORDER BY table_name"
         )
         tables = [name for (name,) in cursor.fetchall()]
-        assert tables == ["chat_history", "conversations", "user_progress"]
+        assert tables == ["chat_history", "claude_calls", "conversations", "user_progress"]
         for owner in (reader.user_id, other.user_id):
             await db.save_turn(owner, uuid4(), TURN, "claude", "q")
             cursor.execute("INSERT INTO user_progress (user_id, chapter_id) VALUES (%s, 'c')", (owner,))
+            assert await db.reserve_budget(PlannedTry("answer", "m", "p", owner, Usage(1), 20), 1, {"all": 9}, 60)
         await db.delete_user(reader.user_id)
         for table in tables:
-            cursor.execute(f"SELECT user_id FROM {table}")
-            assert cursor.fetchall() == [(other.user_id,)]
+            cursor.execute(f"SELECT user_id FROM {table} ORDER BY user_id NULLS LAST")
+            money_stays_counted = [(None,)] if table == "claude_calls" else []
+            assert cursor.fetchall() == [(other.user_id,), *money_stays_counted]
         cursor.execute("SELECT id FROM users")
         assert cursor.fetchall() == [(other.user_id,)]
     assert await db.find_reader(reader.user_id) is None
