@@ -1,7 +1,7 @@
 """What a model wrote can be read and nothing else: no image is loaded, no link offered, no tag obeyed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,8 @@ from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from backend.app.services.inert_markdown import make_inert
+from backend.app.services.inert_markdown import InertWriter
+from backend.app.services.markdown_units import UnitSplitter
 
 DIALECTS = {
     "CommonMark": MarkdownIt("commonmark"),
@@ -24,6 +25,13 @@ DIALECTS = {
 for dialect in DIALECTS.values():
     dialect.validateLink = lambda url: True  # the library itself refuses javascript: and data:
 ACTIVE = {"image", "link_open", "html_inline", "html_block"}
+
+
+def make_inert(text: str, sources: Iterable[str]) -> str:
+    """A whole text, shown unit by unit as an answer is. `sources` are the texts whose addresses may stay."""
+    splitter, writer = UnitSplitter(), InertWriter(sources)
+    units = [*splitter.feed(text), *splitter.finish()]
+    return "".join(writer.add(unit.text, is_block=unit.is_block) for unit in units)
 
 
 def active(tokens: list[Token]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from backend.app.models.domain import PastTurn
 from backend.app.prompts import load_prompt
-from backend.app.services.citations import CheckedAnswer, check_answer
+from backend.app.services.citations import CheckedAnswer
 from backend.app.services.claude_reply import read_reply
 from backend.app.services.claude_service import ClaudeService, answer_request, rewrite_request
 from backend.app.services.normalised_text import words
@@ -22,6 +22,7 @@ from backend.app.services.query_rewriter import read_rewrite
 from backend.app.services.reader_words import ANSWER_IN, question_block, rewrite_block
 from tests.fakes import claude_wire as wire
 from tests.fakes.book import NODE, passage
+from tests.fakes.checking import check_answer
 from tests.fakes.claude import FakeClaude
 from tests.security.attacks import INSTRUCTIONS, OBEYED
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.app.services.citations import AnswerCheck, Quote, check_answer
+from backend.app.services.citations import AnswerCheck, Quote
 from backend.app.services.claude_reply import Citation, ClaudeReply, read_reply
 from backend.app.services.claude_stream import BlockEnd, ReplyPart, TextPiece
 from tests.fakes import claude_wire as wire
 from tests.fakes.book import NODE, TOPIC, passage
+from tests.fakes.checking import check_answer
 
 PASSAGES = (passage(NODE, 0), passage(TOPIC, 1, anchor="topics"), passage("Call `rclpy.init()` first.", 2))
 NODE_CITED = Citation(PASSAGES[0].source, PASSAGES[0].blocks[0], 0, 1)

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.app.models.domain import ScoredChunk
-from backend.app.services.citations import check_answer, find_quote
+from backend.app.services.citations import find_quote
 from backend.app.services.claude_reply import Citation, ClaudeReply, read_reply
 from backend.app.services.passages import Passage
 from tests.fakes import claude_wire as wire
 from tests.fakes.book import NODE, TOPIC, chunk, passage
+from tests.fakes.checking import check_answer
 
 PASSAGES = (
     passage(NODE, 0),

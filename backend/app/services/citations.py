@@ -208,22 +208,6 @@ class AnswerCheck:
         return tuple(new.values())
 
 
-def check_answer(
-    reply: ClaudeReply,
-    passages: Sequence[Passage],
-    question: str = "",
-    language: QuestionLanguage = "en",
-    *,
-    cut_short: bool = False,
-) -> CheckedAnswer | None:
-    """A whole reply at once: what is true of it, None when no true citation is left."""
-    check = AnswerCheck(passages, question, language)
-    for part in parts_of(reply):
-        check.hear(part)
-    check.finish(cut_short=cut_short)
-    return check.checked()
-
-
 def parts_of(reply: ClaudeReply) -> Iterator[ReplyPart]:
     """A reply that is there already, as if it were heard."""
     for block in reply.blocks:

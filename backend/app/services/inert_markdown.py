@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from backend.app.services.markdown_units import UnitSplitter, code_spans, without_code
+from backend.app.services.markdown_units import code_spans, without_code
 from backend.app.textbook.parser import split_lines
 
 LEFT_OUT = "…"
@@ -34,13 +34,6 @@ def _dialect(*, math: bool, indented_code: bool) -> MarkdownIt:
 
 
 _DIALECTS = [_dialect(math=math, indented_code=code) for math in (False, True) for code in (True, False)]
-
-
-def make_inert(text: str, sources: Iterable[str]) -> str:
-    """`text` with the same words. `sources` are the texts whose addresses may stay."""
-    splitter, writer = UnitSplitter(), InertWriter(sources)
-    units = [*splitter.feed(text), *splitter.finish()]
-    return "".join(writer.add(unit.text, is_block=unit.is_block) for unit in units)
 
 
 class InertWriter:
