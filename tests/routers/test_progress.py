@@ -199,7 +199,8 @@ def test_a_chapter_is_for_everybody_and_a_dead_token_is_told(client: httpx2.Clie
 
 def test_a_chapter_that_is_not_there_leaves_no_trace(client: httpx2.Client) -> None:
     reader = sign_up(client)
-    assert client.get("/api/chapters/nowhere", headers=reader).status_code == 404
+    for name in ("nowhere", "%00", "intro%00", "%ff", "%ED%A0%80", "%25s", "x" * 5_000, "'--"):
+        assert client.get(f"/api/chapters/{name}", headers=reader).json()["code"] == "chapter_not_found", name
     assert read(client, reader) == {}
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from backend.app.errors import ChapterNotFound, UnknownChapter
 from backend.app.models.domain import Chapter, ChapterId, ChapterSummary
+from backend.app.models.text import is_storable
 
 _NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=\S)")
 _EXTENSION = re.compile(r"\.mdx?$")
@@ -42,6 +43,8 @@ class ChapterService:
 
     async def get_chapter(self, reference: str) -> Chapter:
         """The chapter that `reference` names. Raises ChapterNotFound."""
+        if not is_storable(reference):  # which the database would call a bad request
+            raise ChapterNotFound
         exact = await self._store.find_chapter(ChapterId(reference))
         if exact is not None:
             return exact
