@@ -78,6 +78,8 @@ PAYLOADS = [
     "$$\n```\n$$\n![x](https://evil.example)\n```",
     "$$\n```\n$$\n![a](b)\n```\n![x](https://evil.example)",
     "    ```\n\n![x](https://evil.example)\n\n    ```",
+    "```![x](https://evil.example)\\|a|b|\n|-|-|\n",  # a fence, or the head of a table
+    "~~~a|b\n-|-\n![x](https://evil.example)|c\n~~~",
     "[^1]: ```\n\n    ![x](https://evil.example)\n\n[^1]",
     "`` ` ![x](https://evil.example)",
     "[a]\\(b) ![x](https://evil.example)",
@@ -98,7 +100,26 @@ def test_the_payloads_are_active_as_they_are() -> None:
 
 PIECES = [
     *("![x](y)", "[a](b)", "[r]", "[r]: z", "<b>", "<!--", "-->", "</b>", "<https://e.example>", "https://e.example"),
-    *("`", "``", "```", "~~~", "$", "$$", "|", "|-|-|", "\\", "*", "> ", "- ", "1. ", "    ", "\n", "\n", "\n\n"),
+    *(
+        "`",
+        "``",
+        "```",
+        "~~~",
+        "$",
+        "$$",
+        "|",
+        "|-|-|",
+        "\n|-|-|\n",
+        "\\",
+        "*",
+        "> ",
+        "- ",
+        "1. ",
+        "    ",
+        "\n",
+        "\n",
+        "\n\n",
+    ),
     *(" ", "word", "[^1]", "[^1]: ", "\t", ":::"),
 ]
 

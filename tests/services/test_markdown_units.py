@@ -41,6 +41,7 @@ def test_prose_is_cut_into_sentences_and_lines(text: str, units: list[str]) -> N
         "~~~~\n```\n~~~\n~~~~\n",
         "   ```xml\n   <a>\n   ```\n",
         "> ```\n> a\n> ```\n",
+        ">1. ```\na. B\n```\n",
         "| a. B | c |\n|---|---|\n| 1. 2 | 3 |\n",
         "$$\na = b. C\n$$\n",
         "$$a. B$$\n",
@@ -93,6 +94,7 @@ PIECES = [
         "- ",
         "1. ",
         "> ",
+        ">",
         "e.g. ",
     ),
     *("\\", "http://a.b", ")", '"', "\r", "    ", "B"),
@@ -108,6 +110,11 @@ def test_nothing_is_lost_and_pieces_do_not_matter(words: list[str], data: st.Dat
     whole = units_of(text)
     assert "".join(unit.text for unit in whole) == text
     assert units_of(*pieces) == units_of(*text) == whole
+
+
+@pytest.mark.parametrize("block", [">1. ```\na\n```\n", "1. ~~~\na\n~~~\n", ">- 2) $$a$$\n", ">1. | a |\n"])
+def test_a_block_in_a_list_is_one_unit_in_whatever_pieces_it_comes(block: str) -> None:
+    assert units_of(*block) == units_of(block) == [Unit(block, is_block=True)]
 
 
 @pytest.mark.parametrize(

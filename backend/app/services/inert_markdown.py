@@ -26,14 +26,22 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _PARSED_CHARS = 60_000  # of all dialects' parsing for one answer; beyond it code blocks are treated as prose
 
 
-def _dialect(*, math: bool, indented_code: bool) -> MarkdownIt:
+def _dialect(*, math: bool, indented_code: bool, tables: bool) -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"maxNesting": 20}).disable(["html_block", "reference", "inline"])
     if math:
         markdown.use(dollarmath_plugin)
+    if tables:
+        markdown.enable("table")  # in markdown-it, "```a|b" above "-|-" is the head of one
     return markdown if indented_code else markdown.disable("code")
 
 
-_DIALECTS = [_dialect(math=math, indented_code=code) for math in (False, True) for code in (True, False)]
+_EITHER = (True, False)
+_DIALECTS = [
+    _dialect(math=math, indented_code=code, tables=tables)
+    for math in _EITHER
+    for code in _EITHER
+    for tables in _EITHER
+]
 
 
 class InertWriter:

@@ -15,6 +15,7 @@ _MARKERS = r"[ \t>]{0,60}(?:(?:[-*+]|\d{1,9}[.)])[ \t]{1,30}){0,9}"
 _FENCE = re.compile(_MARKERS + r"(`{3,}(?=[^`]*\Z)|~{3,})")
 _FORMULA = re.compile(_MARKERS + r"\$\$")
 _ROW = re.compile(_MARKERS + r"\|")
+_MAY_BE_BLOCK = re.compile(_MARKERS + r"(?:[-*+\d.)]*|`{1,2}|~{1,2}|\$)\Z")
 _MAY_BE_ROW = re.compile(_MARKERS + r"(?:\||[-*+\d.)]*\Z)")
 _COMPLETE = re.compile(r"""[.!?…؟۔。！？|]["'”’»)\]*_`]*\Z""")
 _BACKTICKS = re.compile(r"\\.|`+", re.DOTALL)
@@ -76,7 +77,7 @@ class UnitSplitter:
         if self._is_line_start:
             if self._block and not self._block.may_take(self._rest):
                 yield from self._close_block()
-            if self._block or _OpenBlock.at(self._rest):
+            if self._block or _OpenBlock.at(self._rest) or _MAY_BE_BLOCK.match(self._rest):
                 return
         yield from self._sentences()
 
