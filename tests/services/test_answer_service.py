@@ -1,5 +1,7 @@
 """Questions against a small book in a real index and a real database, with a scripted Claude on the wire."""
 
+import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -236,6 +238,23 @@ async def test_a_reply_that_was_cut_before_it_said_anything_is_a_failure(
     claude.says([wire.THINKING], stop_reason="max_tokens")
     with pytest.raises(AIServiceBusy):
         await ask(service, "What is a node?")
+
+
+async def test_a_failure_after_the_reader_has_left_is_no_error_of_the_loop(
+    service: AnswerService, claude: FakeClaude
+) -> None:
+    claude.fails(400)
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    before = asyncio.all_tasks()
+    stream = service.stream(Asked("What is a ROS 2 node?"))
+    await anext(stream)
+    answering = asyncio.all_tasks() - before
+    await asyncio.wait(answering)
+    await stream.aclose()
+    del stream, answering
+    gc.collect()
+    assert told == []
 
 
 async def test_claude_gets_only_passages_of_this_book_and_the_question_last(

@@ -12,19 +12,16 @@ from typing import Literal
 
 import structlog
 
-from backend.app.errors import AIServiceBusy
 from backend.app.models.domain import (
     Answer,
     AnswerMode,
     ChatTurn,
     Chunk,
-    Outcome,
     PastTurn,
     Reader,
     RelatedSection,
     Source,
     UnansweredQuestion,
-    WhyUnanswered,
 )
 from backend.app.services.answer_events import (
     AnswerEvent,
@@ -34,29 +31,21 @@ from backend.app.services.answer_events import (
     Tell,
     TextVerified,
 )
-from backend.app.services.citations import AnswerCheck, CheckedAnswer, Quote, parts_of
-from backend.app.services.claude_budget import NoMoney, WhyNoMoney
-from backend.app.services.claude_reply import ClaudeReply
+from backend.app.services.citations import AnswerCheck, Quote, parts_of
+from backend.app.services.claude_budget import NoMoney
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.conversations import Conversation, Conversations
 from backend.app.services.db_service import DBService
 from backend.app.services.deep_links import deep_link
-from backend.app.services.extractive import quote_passages
-from backend.app.services.outcomes import NOT_IN_THE_BOOK, says_not_in_the_book
 from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
 from backend.app.services.retriever import Findings, Retriever, SearchQuery
 from backend.app.services.selection import trim_selection
 from backend.app.services.unanswered import UnansweredLog
+from backend.app.services.verdicts import Verdict, verdict_of_passages, verdict_of_reply
 from backend.app.utils.config import Settings
 
 NOT_SAVED = "Could not save chat history."
-CUT_SHORT = "The answer was too long and ends early."
-_QUOTED_INSTEAD: dict[WhyNoMoney, str] = {
-    "day": "Today's budget for written answers is used up, so this one quotes the book. More at midnight UTC.",
-    "share": "Your share of today's written answers is used up, so this one quotes the book. More at midnight UTC.",
-    "unreachable": "Written answers are not available at the moment, so this one quotes the book.",
-}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -82,26 +71,6 @@ class _Prepared:
     understood: Understood
     search: SearchQuery
     findings: Findings
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """`reason`: why the book does not answer; a part that is left open is named by the model."""
-
-    checked: CheckedAnswer | None
-    mode: AnswerMode
-    warning: str | None = None
-    reason: WhyUnanswered | None = None
-
-    @property
-    def text(self) -> str:
-        return self.checked.text if self.checked else NOT_IN_THE_BOOK
-
-    @property
-    def outcome(self) -> Outcome:
-        if self.checked is None:
-            return "not_in_book"
-        return "partial" if self.checked.leaves_open else "answered"
 
 
 class AnswerService:
@@ -147,7 +116,12 @@ class AnswerService:
         events = asyncio.Queue[AnswerEvent | None]()
         # A task of its own: its deadlines must not depend on which task asks for the next event
         answering = asyncio.create_task(self._answer(asked, reader, events.put_nowait))
-        answering.add_done_callback(lambda _: events.put_nowait(None))
+
+        def end(done: asyncio.Task[Answer]) -> None:
+            events.put_nowait(None)
+            _ = done.cancelled() or done.exception()  # a reader who has left meanwhile does not ask for it
+
+        answering.add_done_callback(end)
         try:
             while event := await events.get():
                 yield event
@@ -185,15 +159,16 @@ class AnswerService:
         findings = await self._retriever.find(search, only_evidence=self._claude is None)
         return _Prepared(started, asked, conversation, understood, search, findings)
 
-    async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> _Verdict:
+    async def _judge(self, prepared: _Prepared, reader: Reader | None, tell: Tell | None) -> Verdict:
+        language = prepared.understood.language
         if prepared.findings.passages and self._claude:
             try:
                 verdict = await self._ask_claude(self._claude, prepared, reader, tell)
             except NoMoney as refused:
                 findings = await self._retriever.find(prepared.search, only_evidence=True)
-                verdict = replace(_quoted(findings, prepared.understood), warning=_QUOTED_INSTEAD[refused.why])
+                verdict = verdict_of_passages(findings.passages, language, "extractive", no_money=refused.why)
         else:
-            verdict = _quoted(prepared.findings, prepared.understood, self.mode)
+            verdict = verdict_of_passages(prepared.findings.passages, language, self.mode)
         if tell and (verdict.checked is None or verdict.mode == "extractive"):
             for quote in verdict.checked.quotes if verdict.checked else ():
                 tell(SourceCited(self._source(quote)))
@@ -202,7 +177,7 @@ class AnswerService:
 
     async def _ask_claude(
         self, claude: ClaudeService, prepared: _Prepared, reader: Reader | None, tell: Tell | None
-    ) -> _Verdict:
+    ) -> Verdict:
         passages, understood = prepared.findings.passages, prepared.understood
         payer = reader.user_id if reader else None
 
@@ -212,13 +187,13 @@ class AnswerService:
         listener = CheckedListener(new_check, self._source, tell) if tell else None
         reply = await claude.answer(_question_block(prepared), passages, user_id=payer, listener=listener)
         if listener:
-            return _checked(reply, listener.check, listener)
+            return verdict_of_reply(reply, listener.check, listener)
         check = new_check()
         for part in parts_of(reply):
             check.hear(part)
-        return _checked(reply, check, None)
+        return verdict_of_reply(reply, check)
 
-    async def _finish(self, prepared: _Prepared, verdict: _Verdict, reader: Reader | None) -> Answer:
+    async def _finish(self, prepared: _Prepared, verdict: Verdict, reader: Reader | None) -> Answer:
         sources, related = (), tuple(map(self._related, prepared.findings.nearest))
         if verdict.checked:
             sources, related = tuple(map(self._source, verdict.checked.quotes)), ()
@@ -236,7 +211,7 @@ class AnswerService:
             warning=verdict.warning if saved else NOT_SAVED,
         )
 
-    def _record_unanswered(self, prepared: _Prepared, verdict: _Verdict) -> None:
+    def _record_unanswered(self, prepared: _Prepared, verdict: Verdict) -> None:
         if self._unanswered is None or verdict.outcome == "answered":
             return
         understood, hits, nearest = prepared.understood, prepared.findings.hits, prepared.findings.nearest
@@ -277,31 +252,3 @@ def _question_block(prepared: _Prepared) -> str:
         thread=understood.thread,
         language=understood.language,
     )
-
-
-def _quoted(findings: Findings, understood: Understood, mode: AnswerMode = "extractive") -> _Verdict:
-    if not findings.passages:
-        return _Verdict(None, mode, reason="gate")
-    return _Verdict(quote_passages(findings.passages, understood.language), mode)
-
-
-def _checked(reply: ClaudeReply, check: AnswerCheck, listener: CheckedListener | None) -> _Verdict:
-    """Refusals and the model's own "not in the book" are verdicts; an answer of which nothing cited is complete
-    is a failure, because the book may well hold it. Raises AIServiceBusy."""
-    cut_short = reply.stop_reason == "max_tokens"
-    if reply.stop_reason == "refusal" and listener and listener.has_told:
-        raise AIServiceBusy  # what was shown cannot be taken back, and is no answer
-    if reply.stop_reason == "refusal":
-        return _Verdict(None, "claude", reason="refused")
-    if says_not_in_the_book(reply.text):
-        return _Verdict(None, "claude", reason="model")
-    last_words = check.finish(cut_short=cut_short)
-    if listener:
-        listener.pass_on(last_words)
-    checked = check.checked()
-    log.info("citations_checked", valid_sources=len(checked.quotes) if checked else 0, dropped=check.dropped)
-    if checked is None and cut_short:
-        raise AIServiceBusy
-    if checked is None:
-        return _Verdict(None, "claude", reason="citations")
-    return _Verdict(checked, "claude", CUT_SHORT if cut_short else None)
