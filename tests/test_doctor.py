@@ -47,6 +47,20 @@ async def test_where_limits_are_counted_is_told_and_a_redis_that_does_not_answer
 
 
 @pytest.mark.anyio
+async def test_a_model_without_a_price_is_told_with_those_that_have_one(tmp_path: Path, database_url: str) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=SecretStr(database_url),
+        anthropic_api_key=SecretStr("sk-test"),
+        claude_model="claude-tomorrow",
+    )
+    checks = [check for check in await examine(settings) if check.name == "claude"]
+    assert [check.state for check in checks] == ["failed"]
+    assert "its price is not known" in checks[0].detail
+    assert "claude-haiku-5-5" in checks[0].detail
+
+
+@pytest.mark.anyio
 async def test_a_taken_port_is_told_in_one_plain_clause(tmp_path: Path, empty_database_url: str) -> None:
     with serving.bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
