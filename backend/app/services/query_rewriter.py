@@ -4,6 +4,7 @@ Knows languages and conversations; must not know how the book is searched. A rew
 form: the model answers the reader's own words, and no rewrite that fails costs more than a good search.
 """
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Hashable, Sequence
@@ -140,7 +141,7 @@ class QueryRewriter:
         if self._shelf is not None:
             manifest = await self._shelf.manifest()
             if manifest is not self._vocabulary[0]:
-                self._vocabulary = (manifest, load_vocabulary(manifest.vocabulary))
+                self._vocabulary = (manifest, await asyncio.to_thread(load_vocabulary, manifest.vocabulary))
         return self._vocabulary[1]
 
     async def _found_by_its_terms(self, own: str) -> str:
