@@ -91,7 +91,7 @@ class CitedSource(BaseModel):
 
 
 class RelatedOut(BaseModel):
-    """A section near the question, for a reader whose question the book does not answer, or not in full."""
+    """A section near a question that the book does not answer."""
 
     chapter_id: str
     section: str
