@@ -10,6 +10,7 @@ import gc
 import json
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -99,11 +100,14 @@ def ask(question: Annotated[str, typer.Argument(help="The question, in quotes.")
     if not question.strip():
         raise typer.BadParameter("the question is empty")
     settings = _start()
-    from backend.app.lifespan import open_services
+    from backend.app.lifespan import ensure_schema, open_services
     from backend.app.services.answer_service import Asked
 
     async def answer() -> None:
         async with open_services(settings) as services:
+            if services.claude:  # the ledger's tables
+                with suppress(Unavailable):
+                    await ensure_schema(services)
             found = await services.answers.ask(Asked(question))
         typer.echo(found.text)
         for number, source in enumerate(found.sources, start=1):

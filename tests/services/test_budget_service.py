@@ -2,6 +2,7 @@
 be counted."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -33,11 +34,24 @@ def a_try(user_id: int | None = None, feature: Feature = "answer", dearest: Usag
     return PlannedTry(feature, MODEL, "0123456789ab", UserId(user_id) if user_id else None, dearest, 20.0)
 
 
-def budget_of(db: DBService, calls: float = 100, **changes: Any) -> BudgetService:
-    """A day's money for so many of `a_try`; nobody has less than all of it unless a test says so."""
-    everything = {f"budget_{name}_share": Decimal(1) for name in ("reader", "anonymous", "answer", "rewrite")}
-    usd = Decimal(str(calls)) * HELD / MICROUSD
-    return BudgetService(Settings(daily_budget_usd=usd, **(everything | changes)), db)
+Open = Callable[..., BudgetService]
+
+
+@pytest.fixture
+async def budget_of(db: DBService) -> AsyncIterator[Open]:
+    """`budget_of(calls=3)`: a day's money for so many of `a_try`, in a process of its own; nobody has less than all
+    of it unless a test says so."""
+    opened: list[BudgetService] = []
+
+    def make(calls: float = 100, db: DBService = db, **changes: Any) -> BudgetService:
+        everything = {f"budget_{name}_share": Decimal(1) for name in ("reader", "anonymous", "answer", "rewrite")}
+        usd = Decimal(str(calls)) * HELD / MICROUSD
+        opened.append(BudgetService(Settings(daily_budget_usd=usd, **(everything | changes)), db))
+        return opened[-1]
+
+    yield make
+    for budget in opened:
+        await budget.close()
 
 
 @pytest.fixture
@@ -65,9 +79,9 @@ async def refused(budget: BudgetService, planned: PlannedTry) -> str:
     ],
 )
 async def test_what_was_held_becomes_what_it_cost(
-    db: DBService, database_url: str, outcome: Any, usage: Usage | None, cost: int
+    budget_of: Open, database_url: str, outcome: Any, usage: Usage | None, cost: int
 ) -> None:
-    budget = budget_of(db)
+    budget = budget_of()
     reservation = await budget.reserve(a_try())
     assert read_ledger(database_url) == Ledger(spent=0, reserved=HELD, spent_in_rows=0, reserved_in_rows=HELD)
     reservation.settle(outcome, usage, "req_1")
@@ -76,9 +90,9 @@ async def test_what_was_held_becomes_what_it_cost(
 
 
 async def test_a_row_tells_all_about_a_try_and_outlives_the_readers_account(
-    db: DBService, database_url: str, readers: list[int]
+    budget_of: Open, db: DBService, database_url: str, readers: list[int]
 ) -> None:
-    budget = budget_of(db, budget_reader_share=Decimal("0.5"))
+    budget = budget_of(budget_reader_share=Decimal("0.5"))
     (await budget.reserve(a_try(readers[0]))).settle("complete", USED, "req_1")
     await budget.close()
     columns = """user_id, feature, model, prompt_version, outcome, input_tokens, output_tokens, thinking_tokens,
@@ -92,8 +106,8 @@ async def test_a_row_tells_all_about_a_try_and_outlives_the_readers_account(
         assert [list(row) for row in cursor.fetchall()] == [[None, "answer", *told]]
 
 
-async def test_a_call_is_settled_once(db: DBService, database_url: str) -> None:
-    budget = budget_of(db)
+async def test_a_call_is_settled_once(budget_of: Open, database_url: str) -> None:
+    budget = budget_of()
     reservation = await budget.reserve(a_try())
     for _ in range(3):
         reservation.settle("complete", USED)
@@ -101,8 +115,8 @@ async def test_a_call_is_settled_once(db: DBService, database_url: str) -> None:
     assert read_ledger(database_url) == Ledger(COST, 0, COST, 0)
 
 
-async def test_the_last_call_that_fits_is_made_and_the_next_is_not(db: DBService, database_url: str) -> None:
-    budget = budget_of(db, calls=3)
+async def test_the_last_call_that_fits_is_made_and_the_next_is_not(budget_of: Open, database_url: str) -> None:
+    budget = budget_of(calls=3)
     held = [await budget.reserve(a_try()) for _ in range(3)]
     assert await refused(budget, a_try()) == "day"
     held[0].settle("not_billed")
@@ -112,16 +126,16 @@ async def test_the_last_call_that_fits_is_made_and_the_next_is_not(db: DBService
     assert read_ledger(database_url) == Ledger(0, 3 * HELD, 0, 3 * HELD)
 
 
-async def test_a_budget_that_is_lowered_refuses_at_once(db: DBService) -> None:
-    await budget_of(db, calls=3).reserve(a_try())
-    assert await refused(budget_of(db, calls=1.5), a_try()) == "day"
-    await budget_of(db, calls=2).reserve(a_try())
+async def test_a_budget_that_is_lowered_refuses_at_once(budget_of: Open) -> None:
+    await budget_of(calls=3).reserve(a_try())
+    assert await refused(budget_of(calls=1.5), a_try()) == "day"
+    await budget_of(calls=2).reserve(a_try())
 
 
 async def test_a_call_that_cost_more_than_was_held_is_counted_in_full_and_told(
-    db: DBService, database_url: str
+    budget_of: Open, database_url: str
 ) -> None:
-    budget = budget_of(db, calls=1)
+    budget = budget_of(calls=1)
     reservation = await budget.reserve(a_try())
     with capture_logs() as logs:
         reservation.settle("complete", Usage(output_tokens=10_000))
@@ -131,9 +145,9 @@ async def test_a_call_that_cost_more_than_was_held_is_counted_in_full_and_told(
 
 
 async def test_a_reader_has_a_share_and_the_others_keep_theirs(
-    db: DBService, database_url: str, readers: list[int]
+    budget_of: Open, database_url: str, readers: list[int]
 ) -> None:
-    budget = budget_of(db, calls=10, budget_reader_share=Decimal("0.2"), budget_anonymous_share=Decimal("0.3"))
+    budget = budget_of(calls=10, budget_reader_share=Decimal("0.2"), budget_anonymous_share=Decimal("0.3"))
     first, second = readers
     held = [await budget.reserve(a_try(first)) for _ in range(2)]
     assert await refused(budget, a_try(first)) == "share"
@@ -155,17 +169,17 @@ async def test_a_reader_has_a_share_and_the_others_keep_theirs(
         ]
 
 
-async def test_a_feature_has_a_share(db: DBService) -> None:
-    budget = budget_of(db, calls=10, budget_rewrite_share=Decimal("0.1"))
+async def test_a_feature_has_a_share(budget_of: Open) -> None:
+    budget = budget_of(calls=10, budget_rewrite_share=Decimal("0.1"))
     await budget.reserve(a_try(feature="rewrite"))
     assert await refused(budget, a_try(feature="rewrite")) == "share"
     await budget.reserve(a_try())
 
 
 async def test_a_new_day_has_all_its_money_and_a_late_call_counts_on_its_own_day(
-    db: DBService, database_url: str
+    budget_of: Open, database_url: str
 ) -> None:
-    budget = budget_of(db, calls=1)
+    budget = budget_of(calls=1)
     reservation = await budget.reserve(a_try())
     with statements(database_url) as cursor:
         cursor.execute("UPDATE claude_calls SET day = day - 1; UPDATE budget SET day = day - 1")
@@ -178,9 +192,9 @@ async def test_a_new_day_has_all_its_money_and_a_late_call_counts_on_its_own_day
 
 
 async def test_what_dead_processes_hold_is_swept_into_what_is_spent(
-    db: DBService, database_url: str, readers: list[int]
+    budget_of: Open, database_url: str, readers: list[int]
 ) -> None:
-    gone = budget_of(db, budget_reader_share=Decimal("0.9"))
+    gone = budget_of(budget_reader_share=Decimal("0.9"))
     for user_id in (*readers, readers[0], None):
         await gone.reserve(a_try(user_id))
     with statements(database_url) as cursor:
@@ -188,7 +202,9 @@ async def test_what_dead_processes_hold_is_swept_into_what_is_spent(
         assert {lease for (lease,) in cursor.fetchall()} == {80}  # the deadline and a minute
         cursor.execute("UPDATE claude_calls SET expires_at = now() - interval '1 s' WHERE id < 4")
     with capture_logs() as logs:
-        await budget_of(db).reserve(a_try())
+        budget = budget_of()
+        await budget.reserve(a_try())
+        await budget.close()
     assert logs[0] == {"event": "calls_lost", "calls": 3, "log_level": "warning"}
     assert read_ledger(database_url) == Ledger(3 * HELD, 2 * HELD, 3 * HELD, 2 * HELD)
     with statements(database_url) as cursor:
@@ -197,20 +213,22 @@ async def test_what_dead_processes_hold_is_swept_into_what_is_spent(
 
 
 async def test_which_reader_had_how_much_of_a_day_is_forgotten(
-    db: DBService, database_url: str, readers: list[int]
+    budget_of: Open, database_url: str, readers: list[int]
 ) -> None:
-    await budget_of(db, budget_reader_share=Decimal("0.9")).reserve(a_try(readers[0]))
+    await budget_of(budget_reader_share=Decimal("0.9")).reserve(a_try(readers[0]))
     with statements(database_url) as cursor:
         cursor.execute("UPDATE budget SET day = day - 2")
-        await budget_of(db).reserve(a_try())
+        budget = budget_of()
+        await budget.reserve(a_try())
+        await budget.close()
         cursor.execute("SELECT share FROM budget ORDER BY day, share")
         assert cursor.fetchall() == [("all",), ("all",)]
 
 
 async def test_a_reader_whose_account_is_gone_meanwhile_pays_nobodys_debt(
-    db: DBService, database_url: str, readers: list[int]
+    budget_of: Open, db: DBService, database_url: str, readers: list[int]
 ) -> None:
-    budget = budget_of(db, budget_reader_share=Decimal("0.9"))
+    budget = budget_of(budget_reader_share=Decimal("0.9"))
     reservation = await budget.reserve(a_try(readers[0]))
     await db.delete_user(UserId(readers[0]))
     reservation.settle("complete", USED)
@@ -219,14 +237,14 @@ async def test_a_reader_whose_account_is_gone_meanwhile_pays_nobodys_debt(
     assert read_ledger(database_url) == Ledger(COST, HELD, COST, HELD)
 
 
-async def test_without_the_database_no_call_is_made() -> None:
+async def test_without_the_database_no_call_is_made(budget_of: Open) -> None:
     nowhere = open_db("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
-    assert await refused(budget_of(nowhere), a_try()) == "unreachable"
+    assert await refused(budget_of(db=nowhere), a_try()) == "unreachable"
     await nowhere.close()
 
 
-async def test_what_cannot_be_settled_stays_held(db: DBService, database_url: str) -> None:
-    budget = budget_of(db)
+async def test_what_cannot_be_settled_stays_held(budget_of: Open, database_url: str) -> None:
+    budget = budget_of()
     reservation = await budget.reserve(a_try())
     with capture_logs() as logs:
         reservation.settle("complete", Usage(input_tokens=10**12))  # no column holds that
@@ -235,8 +253,8 @@ async def test_what_cannot_be_settled_stays_held(db: DBService, database_url: st
     assert read_ledger(database_url) == Ledger(0, HELD, 0, HELD)
 
 
-async def test_a_reservation_that_nobody_waits_for_any_more_is_given_back(db: DBService, database_url: str) -> None:
-    budget = budget_of(db)
+async def test_a_reservation_that_nobody_waits_for_any_more_is_given_back(budget_of: Open, database_url: str) -> None:
+    budget = budget_of()
     await budget.reserve(a_try())
     with statements(database_url) as cursor:
         cursor.execute("BEGIN; SELECT FROM budget FOR UPDATE")
@@ -261,9 +279,9 @@ def _waits(database_url: str) -> bool:
 
 
 async def test_half_four_fifths_and_all_of_the_money_are_told_once_and_the_cheaper_model_takes_over(
-    db: DBService,
+    budget_of: Open,
 ) -> None:
-    budget = budget_of(db, calls=10, claude_model="claude-sonnet-5-5", claude_cheaper_model=MODEL)
+    budget = budget_of(calls=10, claude_model="claude-sonnet-5-5", claude_cheaper_model=MODEL)
     models: list[str] = []
     with capture_logs() as logs:
         for _ in range(10):
@@ -275,12 +293,12 @@ async def test_half_four_fifths_and_all_of_the_money_are_told_once_and_the_cheap
     told = [(entry["percent"], entry["used_usd"]) for entry in logs if entry["event"] == "daily_budget_used"]
     assert told == [(50, 0.005), (80, 0.008), (100, 0.01)]
     assert models == ["claude-sonnet-5-5"] * 8 + [MODEL] * 2
-    assert budget_of(db).choose_model("claude-sonnet-5-5") == "claude-sonnet-5-5"
+    assert budget_of().choose_model("claude-sonnet-5-5") == "claude-sonnet-5-5"
 
 
-async def test_a_model_without_a_price_is_refused_by_name(db: DBService) -> None:
+async def test_a_model_without_a_price_is_refused_by_name(budget_of: Open) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        budget_of(db, claude_model="claude-tomorrow", claude_cheaper_model="gpt")
+        budget_of(claude_model="claude-tomorrow", claude_cheaper_model="gpt")
     assert [problem.partition(":")[0] for problem in refusal.value.problems] == [
         "CLAUDE_MODEL=claude-tomorrow",
         "CLAUDE_CHEAPER_MODEL=gpt",

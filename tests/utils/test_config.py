@@ -123,6 +123,8 @@ BAD_VALUES = [
     ("DAILY_BUDGET_USD", "0"),
     ("DAILY_BUDGET_USD", "nan"),
     ("DAILY_BUDGET_USD", "-3"),
+    ("BUDGET_READER_SHARE", "0"),
+    ("BUDGET_ANONYMOUS_SHARE", "1.01"),
     ("SECRET_KEY", "hunter2"),
     ("ALGORITHM", "none"),
     ("ALGORITHM", "RS256"),

@@ -56,7 +56,7 @@ class BudgetService:
 
     async def reserve(self, planned: PlannedTry) -> Reservation:
         """Hold the dearest outcome, in one statement. Raises NoMoney; cancelled, it holds nothing."""
-        await self._sweep_now_and_then()
+        self._sweep_now_and_then()
         price, limits = self._prices[planned.model], self._limits(planned)
         microusd = price.cost_microusd(planned.dearest)
         lease_s = planned.deadline_s + LEASE_MARGIN_S
@@ -131,11 +131,14 @@ class BudgetService:
             self._told.add((day, percent))
             log.warning("daily_budget_used", percent=percent, used_usd=used_microusd / MICROUSD)
 
-    async def _sweep_now_and_then(self) -> None:
-        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
-            return
-        self._swept_at = time.monotonic()
-        with suppress(Unavailable):  # tidying up later changes no sum: what is held counts like what is spent
+    def _sweep_now_and_then(self) -> None:
+        """Beside the caller: it changes no sum, because what is held counts like what is spent."""
+        if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
+            self._swept_at = time.monotonic()
+            self.later(self._sweep())
+
+    async def _sweep(self) -> None:
+        with suppress(Unavailable):
             if lost := await self._db.sweep_budget():
                 log.warning("calls_lost", calls=lost)
             await self._db.forget_reader_shares()
