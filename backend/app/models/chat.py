@@ -154,7 +154,9 @@ class AnswerOut(BaseModel):
         " not_in_book: `answer` is the one refusal."
     )
     related: list[RelatedOut] = Field(description="The nearest sections, when the book does not answer; else empty.")
-    mode: Literal["claude", "extractive"] = Field(description="extractive: no AI model is configured, or the day's money for it is used up.")
+    mode: Literal["claude", "extractive"] = Field(
+        description="extractive: no AI model is configured, or the day's money for it is used up."
+    )
     conversation_id: UUID = Field(description="Send it with the next question: that one may refer to this one.")
     warning: str | None = Field(None, description="The answer is good, something beside it failed.")
 

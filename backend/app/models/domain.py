@@ -206,8 +206,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class ClaudeCall:
-    """One try of a call to Claude in the ledger: what it was held to cost at most and what it cost, in millionths of a
-    dollar; `settled_at` None: it still runs, or its process is gone."""
+    """One try of a call to Claude in the ledger: what it was held to cost at most and what it cost, in millionths of
+    a dollar; `settled_at` None: it still runs, or its process is gone."""
 
     id: int
     started_at: datetime

@@ -99,8 +99,8 @@ class _Noted:
 
 
 def dearest_usage(request: Mapping[str, Any]) -> Usage:
-    """More than this request can use, whatever the tokenizer: a token is at least a byte of what is sent. Nothing of it
-    counts as cached already; where a part is to be cached, all of it counts as written there, which is dearer."""
+    """More than this request can use, whatever the tokenizer: a token is at least a byte of what is sent. Nothing of
+    it counts as cached already; where a part is to be cached, all of it counts as written there, which is dearer."""
     body = json.dumps(request, ensure_ascii=False)
     tokens = len(body.encode("utf-8", "surrogatepass")) + _HIDDEN_TOKENS
     if '"cache_control"' in body:
