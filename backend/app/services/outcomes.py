@@ -77,14 +77,16 @@ def may_stand_uncited(sentence: str, known: frozenset[str], language: QuestionLa
     """Whether a sentence without a citation adds nothing of its own to the cited ones around it.
 
     Its numbers must be known; an English one must be made of known terms by half, unless it only leads in to what
-    follows; other languages than the book's cannot be compared by words.
+    follows; other languages than the book's cannot be compared by words. Amid Urdu script, what is in Latin letters
+    counts as English.
     """
     if any(number not in known for number in _NUMBER.findall(sentence)):
         return False
     if any(len(word) > _LONGEST_WORD for word in sentence.split()):
         return False
     said = frozenset(term for term in terms(sentence) if term.isascii())
-    if language != "en" or not said or _leads_in(sentence):
+    is_english = language == "en" or (language == "ur" and sentence.isascii())
+    if not is_english or not said or _leads_in(sentence):
         return True
     return len(said & known) >= KNOWN_SHARE * len(said)
 
