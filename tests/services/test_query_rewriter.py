@@ -223,6 +223,8 @@ async def test_a_rewrite_that_is_cut_or_refused_is_ignored(
 ) -> None:
     claude.says("<query>How does a</query>", stop_reason=stop_reason)
     assert (await rewriter.understand(URDU, "", [])).search.forms[0] == URDU
+    claude.says(f"<query>{ENGLISH}</query>")
+    assert (await rewriter.understand(URDU, "", [])).search.forms[0] == ENGLISH  # not remembered
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ _REFUSING = re.compile(
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+class _NoQuestion(Exception):
+    """What the model said is no search question: nothing to remember for a day."""
+
+
 class Rewriting(Protocol):
     """The model that rewrites. Raises AIServiceBusy, NoMoney."""
 
@@ -165,16 +169,16 @@ class QueryRewriter:
         key = (load_prompt("rewrite").version, claude.model, _normal(own), _normal(foreign), said)
 
         async def ask() -> str:
-            return read_rewrite(await claude.rewrite(rewrite_block(own, foreign, thread), user_id=user_id))
+            said = await claude.rewrite(rewrite_block(own, foreign, thread), user_id=user_id)
+            if not (rewritten := read_rewrite(said)):
+                raise _NoQuestion
+            return rewritten
 
         try:
-            rewritten = await self._rewrites.get(key, ask)
-        except (AIServiceBusy, NoMoney) as failure:
+            return await self._rewrites.get(key, ask)
+        except (AIServiceBusy, NoMoney, _NoQuestion) as failure:
             log.warning("rewrite_failed", reason=type(failure).__name__)
             return ""
-        if not rewritten:
-            log.warning("rewrite_ignored")
-        return rewritten
 
 
 def _without_model(own: str, foreign: str, thread: tuple[PastTurn, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
