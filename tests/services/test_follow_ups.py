@@ -76,6 +76,11 @@ which port?
 the last one
 aur?
 agar parallel chalana ho to?
+mujhe samajh nahi aayi
+samajh nahi aa rahi
+مجھے سمجھ نہیں آئی
+سمجھ نہیں آ رہا
+keep going
 """
 STANDING = """
 What is a ROS 2 node?
@@ -148,6 +153,11 @@ def test_these_stand_by_themselves(utterance: str) -> None:
         ("Explain SLAM in Urdu", "Explain SLAM", "ur"),
         ("what is odometry? answer in roman urdu", "what is odometry? answer", "ur-Latn"),
         ("urdu mein batao ke SLAM kya hai", "batao ke SLAM kya hai", "ur"),
+        ("What is inverse kinematics in Urdu?", "What is inverse kinematics ?", "ur"),
+        ("What are PID controllers in roman urdu", "What are PID controllers", "ur-Latn"),
+        ("What is the word for robot in Urdu?", "What is the word for robot in Urdu?", None),
+        ("What is lidar called in Urdu?", "What is lidar called in Urdu?", None),
+        ("What is Whisper's accuracy in Urdu?", "What is Whisper's accuracy in Urdu?", None),
         ("Does Whisper transcribe calls in Urdu?", "Does Whisper transcribe calls in Urdu?", None),
         ("What is a node?", "What is a node?", None),
         (

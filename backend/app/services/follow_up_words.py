@@ -47,7 +47,8 @@ _EMPTY = """
     nahi nahin han haan ji jee acha achha theek thik shukriya batao bata batain bataen bataiye bataye batayein
     samjhao samjha samjhaen samjhain samjhaiye samjhayein dein den dijiye dijye karo kar karen karein karna karta
     karti karte kiya krna likho likhen dikhao dikhaen chahiye wala wali wale doosra dusra doosri dusri pehla pehli
-    teesra tesra akhri aakhri aik ek misal misaal masla masail faida faide fayda faiday nuqsan nuksan farq fark
+    teesra tesra akhri aakhri aik ek samajh samjh aayi aai ayi aya aaya
+    aa rahi raha rha rhi keep going misal misaal masla masail faida faide fayda faiday nuqsan nuksan farq fark
     wajah waja tareeqa tariqa qisam qismein mazeed tafseel tafsil asaan aasan asan alfaz alfaaz lafzon mukhtasar
     zyada ziada kam behtar bara bari baray chota choti zara thora thoda thori liye lie kaam aata aati hua hui gaya
     mujhe mujhay ap aap hum tum sab matlab agar کا کی کے کو سے میں پر ہے ہیں ہو ہوتا ہوتی ہوتے تھا تھی تھے کیا کیوں
@@ -55,7 +56,8 @@ _EMPTY = """
     بتا بتائیے سمجھائیں سمجھاؤ سمجھا سمجھائیے دیں دو دے دیجیے کریں کرو کر کرنا کرتا کرتی کرتے کیجیے لکھیں لکھو
     دکھائیں چاہیے چاہئے والا والی والے دوسرا دوسری دوسرے پہلا پہلی تیسرا تیسری آخری ایک مثال مثالیں مسئلہ مسائل
     فائدہ فائدے فوائد نقصان نقصانات فرق وجہ وجوہات طریقہ قسم قسمیں اقسام مزید تفصیل تفصیلات آسان الفاظ مختصر زیادہ
-    کم بہتر بڑا بڑی بڑے چھوٹا ذرا تھوڑا لیے لئے کام آتا آتی ہوا ہوئی گیا گئی مجھے آپ ہم تم سب مطلب کہ ہی تک اگر"""
+    کم بہتر بڑا بڑی بڑے چھوٹا ذرا تھوڑا لیے لئے سمجھ آئی
+    آیا آ رہی رہا کام آتا آتی ہوا ہوئی گیا گئی مجھے آپ ہم تم سب مطلب کہ ہی تک اگر"""
 EMPTY = frozenset(_EMPTY.split())
 """Grammar, asking, agreeing, and nouns that belong to another noun: none says what a question is about."""
 

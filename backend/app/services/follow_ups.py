@@ -103,6 +103,12 @@ _BARE_NAMES: list[tuple[re.Pattern[str], QuestionLanguage]] = [
     (re.compile(rf"(?:{names})"), language) for names, language in _LANGUAGE_NAMES
 ]
 
+# "what is lidar in Urdu?" wants an explanation, "what is the word for lidar in Urdu?" a word
+_DEFINITION = re.compile(
+    r"(?!.*\b(?:words?|terms?|names?|translation|called|said|written)\b)"
+    r"(?:what(?:'s| is| are)|define) (?:an? |the )?[\w-]+(?: [\w-]+){0,2}\W*\Z"
+)
+
 
 def split_language_request(question: str) -> tuple[str, QuestionLanguage | None]:
     """What is asked without the words that ask for a language, and that language.
@@ -120,7 +126,7 @@ def split_language_request(question: str) -> tuple[str, QuestionLanguage | None]
         if all(word in AROUND_A_LANGUAGE for word in rest):
             return "", language
         at_edge = not _WORD.search(before) or not set(_WORD.findall(after)) - AROUND_A_LANGUAGE
-        if at_edge and ASKING.intersection(rest):
+        if at_edge and (ASKING.intersection(rest) or _DEFINITION.match(before)):
             kept = (
                 question[: found.start()] + question[found.end() :] if len(text) == len(question) else before + after
             )
