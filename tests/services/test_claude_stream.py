@@ -334,6 +334,13 @@ def test_a_character_that_comes_in_halves_is_one() -> None:
     assert whole.text == "a 😀 b\ufffdc"
 
 
+def test_no_answer_holds_what_no_history_can() -> None:
+    found = parts_of([started(text=""), delta(type="text_delta", text="a\0b"), {"type": "content_block_stop"}])
+    assert "".join(part.text for part in found if isinstance(part, TextPiece)) == "a\ufffdb"
+    content = [{"type": "text", "text": "a\0b"}]
+    assert read_reply({"content": content, "stop_reason": "x"}, request_id=None, latency_ms=0).text == "a\ufffdb"
+
+
 def test_bounds_and_errors_end_the_reading() -> None:
     with pytest.raises(MalformedReply):
         parts_of([started(text="x" * 10_000), delta(type="text_delta", text="x" * 10_001)])

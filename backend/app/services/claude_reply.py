@@ -110,10 +110,11 @@ def as_object(value: object) -> Mapping[str, Any]:
 
 def clean_text(text: str) -> tuple[str, int]:
     """The text of a block without `<cite>` tags, which are the API's own markup, and how many there were. Halves of a
-    character (JSON can hold them) are joined; one that stays alone, which no response could carry, is replaced."""
+    character (JSON can hold them) are joined; one that stays alone, which no response could carry, is replaced, and
+    so is NUL, which no history could hold."""
     if _HALF_CHARACTER.search(text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return _LEAKED_TAG.subn("", text)
+    return _LEAKED_TAG.subn("", text.replace("\0", "\ufffd"))
 
 
 def _citations(part: Mapping[str, Any]) -> tuple[Citation, ...]:
