@@ -2,6 +2,7 @@
 
 import pytest
 
+from backend.app.models.domain import QuestionLanguage
 from backend.app.services.extractive import MAX_PASSAGES, quote_passages
 from tests.fakes.book import NODE, TOPIC, passage
 
@@ -37,3 +38,13 @@ def test_a_one_liner_is_shown_only_when_there_is_nothing_else() -> None:
     assert [quote.passage for quote in beside.quotes] == [topic]
     assert [quote.passage for quote in alone.quotes] == [liner]
     assert quote_passages([]) is None
+
+
+@pytest.mark.parametrize("language", ["en", "ur", "ur-Latn", "other"])
+def test_only_without_a_model_the_answer_says_that_there_is_none(language: QuestionLanguage) -> None:
+    without, unpaid = quote_passages([passage()], language), quote_passages([passage()], language, has_model=True)
+    assert without is not None
+    assert unpaid is not None
+    assert "AI" in without.text.partition("\n")[0]
+    assert "AI" not in unpaid.text
+    assert without.text.partition("\n")[2] == unpaid.text.partition("\n")[2]

@@ -6,12 +6,16 @@ from backend.app.models.domain import QuestionLanguage
 from backend.app.services.citations import CheckedAnswer, Quote
 from backend.app.services.passages import Passage
 
-FIRST_LINE = "No AI model is configured: these are the passages of the book that fit the question, word for word."
 FIRST_LINES: Mapping[QuestionLanguage, str] = {
     "ur": "کوئی AI ماڈل ترتیب نہیں دیا گیا: یہ کتاب کے وہ اقتباسات ہیں جو سوال سے ملتے ہیں، لفظ بہ لفظ۔",
     "ur-Latn": "Koi AI model set nahi hai: ye kitab ke wo hisse hain jo sawal se milte hain, lafz ba lafz.",
+    "en": "No AI model is configured: these are the passages of the book that fit the question, word for word.",
 }
-"""In the languages that are not English; every other reader gets `FIRST_LINE`."""
+FIRST_LINES_UNPAID: Mapping[QuestionLanguage, str] = {
+    "ur": "یہ کتاب کے وہ اقتباسات ہیں جو سوال سے ملتے ہیں، لفظ بہ لفظ۔",
+    "ur-Latn": "Ye kitab ke wo hisse hain jo sawal se milte hain, lafz ba lafz.",
+    "en": "These are the passages of the book that fit the question, word for word.",
+}
 MAX_PASSAGES = 3
 _QUOTE_CHARS = 160  # whole sentences until there are this many
 _SCORE_SHARE = 0.6
@@ -19,16 +23,20 @@ _SCORE_SHARE = 0.6
 _FEWEST_WORDS = 12  # a heading's one-line introduction scores high by the heading alone and explains nothing
 
 
-def quote_passages(passages: Sequence[Passage], language: QuestionLanguage = "en") -> CheckedAnswer | None:
+def quote_passages(
+    passages: Sequence[Passage], language: QuestionLanguage = "en", *, has_model: bool = False
+) -> CheckedAnswer | None:
     """The best of the first three passages, whole; None when there are none. Mere one-liners only when there is
-    nothing else."""
+    nothing else. `has_model`: there is one, but not for this question."""
     telling = [passage for passage in passages if len(passage.text.split()) >= _FEWEST_WORDS]
     shown = _without_chance_finds((telling or passages)[:MAX_PASSAGES])
     if not shown:
         return None
     parts = (f"**{passage.title}**\n\n{passage.text.strip()}" for passage in shown)
     quotes = tuple(Quote(passage, passage.hit.chunk, _beginning(passage)) for passage in shown)
-    return CheckedAnswer("\n\n".join([FIRST_LINES.get(language, FIRST_LINE), *parts]), quotes, dropped=0)
+    first_lines = FIRST_LINES_UNPAID if has_model else FIRST_LINES
+    first_line = first_lines.get(language, first_lines["en"])
+    return CheckedAnswer("\n\n".join([first_line, *parts]), quotes, dropped=0)
 
 
 def _without_chance_finds(passages: Sequence[Passage]) -> list[Passage]:

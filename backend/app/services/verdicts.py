@@ -53,7 +53,7 @@ def verdict_of_passages(
 ) -> Verdict:
     """Without a model. `no_money`: why there is none this time; the reader is told."""
     warning = QUOTED_INSTEAD[no_money] if no_money else None
-    quoted = quote_passages(passages, language)
+    quoted = quote_passages(passages, language, has_model=no_money is not None)
     return Verdict(quoted, mode, warning, None if quoted else "gate")
 
 
