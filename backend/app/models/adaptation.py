@@ -1,0 +1,86 @@
+"""The shapes of adapting a chapter: translating it, or rewriting it for a level. Plain frozen dataclasses."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.app.models.domain import Hardware, Level
+
+TargetLanguage = Literal["ur", "hi", "ar", "es", "fr"]
+"""ISO 639-1. Names, directions and scripts: `adaptation.languages`."""
+AdaptationKind = Literal["translation", "personalization"]
+PieceRole = Literal["title", "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """Into this language."""
+
+    language: TargetLanguage
+
+    @property
+    def kind(self) -> AdaptationKind:
+        return "translation"
+
+    @property
+    def variant(self) -> str:
+        """What tells the results of one kind apart, as stored: "ur"."""
+        return self.language
+
+
+@dataclass(frozen=True, slots=True)
+class Personalize:
+    """For readers of this level who own this hardware."""
+
+    level: Level
+    hardware: Hardware
+
+    @property
+    def kind(self) -> AdaptationKind:
+        return "personalization"
+
+    @property
+    def variant(self) -> str:
+        """As stored: "beginner+none"."""
+        return f"{self.level}+{self.hardware}"
+
+
+Target = Translate | Personalize
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a chapter that is adapted by itself: at most about 600 words, cut at headings and paragraphs.
+
+    The texts of a chapter's "body" pieces joined are its whole Markdown, byte for byte. The "title" piece, "# Title"
+    alone, exists when the title stands only in the front matter. `heading_path` names the headings above, the
+    chapter's title first.
+    """
+
+    text: str
+    heading_path: tuple[str, ...]
+    role: PieceRole = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a personalized chapter says beside its source. `section` is the heading it stands below, `kind`
+    one of the labels of its level ("example", "definition", "common mistake"), `text` its first sentence."""
+
+    section: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptedChapter:
+    """A whole adapted chapter, complete and checked. `content_hash` is the source chapter's; `sections` counts its
+    pieces; `title` is the adapted one. `coverage` (0..1, personalization only) is the share of the source's key
+    sentences whose meaning is found again."""
+
+    title: str
+    content: str
+    content_hash: str
+    sections: int
+    cached: bool
+    changes: tuple[Change, ...] = ()
+    coverage: float | None = None
