@@ -6,6 +6,7 @@
         client = AsyncAnthropic(base_url=claude.base_url, api_key="test", max_retries=0)
         claude.requests[0].body["system"]              # what was really sent
         claude.says("Hello.", keep_records=5, stalls=True)   # a stream that stops in the middle
+    claude.adapts(translators.good)                # from now on each piece of a chapter; scripted replies come first
         claude.left.wait(5)                            # whether somebody hung up before the reply was over
 
 Requests that the API would refuse are refused whatever the script says (claude_rules.py). As a program:
@@ -77,6 +78,8 @@ class Reply:
 
 
 Step = Callable[[Body], Reply]
+Adapter = Callable[[Body], str | tuple[str, str]]
+"""The request for a piece of a chapter -> the reply's text, or that and its stop_reason."""
 
 
 class FakeClaude:
@@ -89,6 +92,7 @@ class FakeClaude:
         self.delay_s = delay_s
         self._steps: deque[Step] = deque()
         self._rewrites: Mapping[str, str] | None = None
+        self._adapt: Step | None = None
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -139,6 +143,18 @@ class FakeClaude:
         """From now on each question to be rewritten is looked up here and stays as it is when it is not there; the
         script is for all other requests."""
         self._rewrites = english
+
+    def adapts(self, adapter: Adapter, **reply: Any) -> None:
+        """From now on each piece of a chapter to be adapted gets what `adapter` makes of its request, as often as it
+        is asked; what is scripted for it comes first. `reply`: fields of Reply."""
+
+        def step(body: Body) -> Reply:
+            said = adapter(body)
+            words, stop_reason = (said, "end_turn") if isinstance(said, str) else said
+            message = wire.message(body, [wire.THINKING, wire.text(words)], stop_reason)
+            return Reply(message, **{"delay_s": self.delay_s, **reply})
+
+        self._adapt = step
 
     def breaks_off(
         self, said: str | Content | Callable[[Body], Content], *, after: int, kind: str = "overloaded_error"
@@ -260,6 +276,8 @@ class FakeClaude:
             return Reply(wire.message(body, [wire.text(said)]), delay_s=self.delay_s)
         if self._steps:
             return self._steps.popleft()(body)
+        if self._adapt is not None and wire.is_adaptation(body):
+            return self._adapt(body)
         return Reply(wire.message(body, wire.default_content(body)), delay_s=self.delay_s)
 
     async def _send(self, line: "_Line", body: Body, reply: Reply, request_id: str) -> bool:

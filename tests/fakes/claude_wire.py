@@ -43,6 +43,12 @@ def question_to_rewrite(body: Mapping[str, Any]) -> str | None:
     return asked[2] if asked and "<query>" in rules else None
 
 
+def is_adaptation(body: Mapping[str, Any]) -> bool:
+    """Whether a piece of a chapter is to be translated or rewritten, in a first or a second try."""
+    first = body["messages"][0]["content"]
+    return any("<piece>\n" in part["text"] for part in first if isinstance(part, dict) and part.get("type") == "text")
+
+
 def default_content(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Quotes the first search result; without one, says the refusal sentence."""
     if not search_results(body):

@@ -221,3 +221,21 @@ def test_says_so_when_its_port_is_taken() -> None:
         port = int(first.base_url.rpartition(":")[2])
         with pytest.raises(OSError, match="address already in use"):
             FakeClaude(port).start()
+
+
+PIECE = {**VALID, "messages": [{"role": "user", "content": [wire.text("<piece>\nA node.\n</piece>")]}]}
+
+
+async def test_adapts_every_piece_and_leaves_the_rest_to_the_script(
+    client: anthropic.AsyncAnthropic, claude: FakeClaude
+) -> None:
+    claude.adapts(lambda body: (f"{len(body['messages'])}", "max_tokens"))
+    second = PIECE["messages"] + [{"role": "assistant", "content": "1"}, {"role": "user", "content": "Again."}]
+    for messages, said in ((PIECE["messages"], "1"), (second, "3")):
+        reply = await client.messages.create(**{**PIECE, "messages": messages})
+        assert (reply.content[-1].text, reply.stop_reason) == (said, "max_tokens")
+    assert (await client.messages.create(**VALID)).content[-1].text == "A node is a program."
+    claude.fails(529)
+    with pytest.raises(anthropic.APIStatusError):
+        await client.messages.create(**PIECE)
+    assert (await client.messages.create(**PIECE)).content[-1].text == "1"
