@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,9 @@ class Target:
 
 
 @contextmanager
-def serving(name: str, command: list[str], claude_url: str) -> Iterator[Target]:
+def serving(
+    name: str, command: list[str], claude_url: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
     """Start a server with stores of its own and wait for its first 200."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         Path(folder).chmod(0o755)  # as root the embedded Postgres is another user
@@ -68,6 +70,7 @@ def serving(name: str, command: list[str], claude_url: str) -> Iterator[Target]:
             "ANTHROPIC_API_KEY": "benchmark",
             "ANTHROPIC_BASE_URL": claude_url,
             "RATE_LIMIT_QUESTIONS_PER_HOUR": "100000",
+            **(settings or {}),
         }
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen([*command, "--port", str(port)], env=environment, stdout=log, stderr=log)
