@@ -169,3 +169,9 @@ def test_a_hostile_answer_costs_no_time(piece: str) -> None:
     started = time.process_time()
     make_inert(text, [])
     assert time.process_time() - started < 1
+
+
+def test_no_override_makes_words_read_as_others_than_they_are() -> None:
+    shown = make_inert("Send it to \u202emoc.live\u202c now.\n\n```\nrm \u202dx\n```\n\u2067اردو\u2069 stays.\n", [])
+    assert not set("\u202a\u202b\u202c\u202d\u202e") & set(shown)
+    assert "\u2067اردو\u2069 stays." in shown

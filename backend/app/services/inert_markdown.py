@@ -23,6 +23,7 @@ _AFTER_ADDRESS = ".,;:!?)]}'\"*_"
 _NO_CODE_SPANS = re.compile(r"[|$\r]")  # table cells, formulas or a hidden line end could close one early
 _BLANK_LINES = re.compile(r"\A[ \t\n]*\n")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_OVERRIDES = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e"))  # make words read as others than they are
 _PARSED_CHARS = 60_000  # of all dialects' parsing for one answer; beyond it code blocks are treated as prose
 
 
@@ -54,7 +55,9 @@ class InertWriter:
         self._line_is_blank = self._line_closes_code = self._paragraph_closes_code = True
 
     def add(self, text: str, *, is_block: bool = False) -> str:
-        """The unit as it may be shown. Blank lines may stand before it."""
+        """The unit as it may be shown. Blank lines may stand before it. Urdu needs no embedding or override of its
+        direction; the isolates and marks that it may need stay."""
+        text = text.translate(_OVERRIDES)
         visible = _BLANK_LINES.sub("", text)
         space = text[: len(text) - len(visible)]
         self._note(space)
