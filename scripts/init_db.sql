@@ -103,8 +103,9 @@ CREATE TABLE user_progress (
   CONSTRAINT user_progress_once UNIQUE (user_id, chapter_id)
 );
 
--- Translated chapters. The key holds everything the text depends on, so that an edited chapter or prompt never
--- shows an old translation; the CHECK keeps truncated ones out.
+-- Translated chapters, complete and checked. A row is read only together with the chapter of its content_hash and under
+-- the prompt, the model and the checks of today, so that an edited chapter never shows an old translation; the CHECK keeps
+-- truncated ones out.
 CREATE TABLE translations_cache (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   chapter_id text NOT NULL,
@@ -115,10 +116,15 @@ CREATE TABLE translations_cache (
   translated_content text NOT NULL,
   stop_reason text NOT NULL CONSTRAINT translations_cache_complete CHECK (stop_reason = 'end_turn'),
   created_at timestamptz NOT NULL DEFAULT now(),
+  title text NOT NULL,
+  sections integer NOT NULL CONSTRAINT translations_cache_has_sections CHECK (sections > 0),
+  checks_version text NOT NULL,
+  cost_microusd bigint NOT NULL,
   CONSTRAINT translations_cache_key UNIQUE (chapter_id, content_hash, prompt_hash, model, language)
 );
 
--- Chapters adapted to a level and to the hardware a reader has, keyed in the same way.
+-- Chapters adapted to a level and to the hardware a reader has, keyed in the same way. changes: [{section, kind, text}];
+-- coverage: the share of the source's key sentences that is found again.
 CREATE TABLE personalized_content_cache (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   chapter_id text NOT NULL,
@@ -132,8 +138,41 @@ CREATE TABLE personalized_content_cache (
   personalized_content text NOT NULL,
   stop_reason text NOT NULL CONSTRAINT personalized_content_cache_complete CHECK (stop_reason = 'end_turn'),
   created_at timestamptz NOT NULL DEFAULT now(),
+  title text NOT NULL,
+  sections integer NOT NULL CONSTRAINT personalized_content_cache_has_sections CHECK (sections > 0),
+  changes jsonb NOT NULL
+    CONSTRAINT personalized_content_cache_changes_is_list CHECK (jsonb_typeof(changes) = 'array'),
+  coverage real CONSTRAINT personalized_content_cache_coverage_is_share CHECK (coverage BETWEEN 0 AND 1),
+  checks_version text NOT NULL,
+  cost_microusd bigint NOT NULL,
   CONSTRAINT personalized_content_cache_key
     UNIQUE (chapter_id, content_hash, prompt_hash, model, user_level, hardware)
+);
+
+-- What Claude made of single sections, of which the chapters above are put together. section_key is the hash of the whole
+-- request; reply holds marks in place of code, links and the like, and is checked again whenever it is read.
+CREATE TABLE section_cache (
+  section_key text PRIMARY KEY,
+  kind varchar(20) NOT NULL CONSTRAINT section_cache_kind_known CHECK (kind IN ('translation', 'personalization')),
+  variant text NOT NULL,
+  model text NOT NULL,
+  prompt_version text NOT NULL,
+  reply text NOT NULL,
+  stop_reason text NOT NULL CONSTRAINT section_cache_complete CHECK (stop_reason = 'end_turn'),
+  checks_version text NOT NULL,
+  cost_microusd bigint NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  used_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX section_cache_latest_used ON section_cache (used_at DESC);
+
+-- Who is adapting a chapter now: one process for each result, as long as it renews its lease. failure: it gave up, with
+-- this code, and those who wait for it give up too; whoever comes later may begin again at once.
+CREATE TABLE chapter_leases (
+  key text PRIMARY KEY,
+  owner uuid NOT NULL,
+  expires_at timestamptz NOT NULL,
+  failure text
 );
 
 -- The moving windows of RATE_LIMIT_STORAGE=postgres: one row for each limit and subject, swept when everything has left
@@ -196,6 +235,7 @@ INSERT INTO schema_migrations (number, name, sha256) VALUES
   (1, '0001_first_schema', 'deaaa9b0549c7054f4128dc9a547cacac7706cfd97124ca57fbe11d4eb6ffaf6'),
   (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e'),
   (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4'),
-  (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0');
+  (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0'),
+  (5, '0005_adaptations', 'b378a1582a6bef8dbe4aaaedbeeeb6794548be943c749d0ce88d6c3a2ada1e66');
 
 COMMIT;

@@ -173,10 +173,17 @@ def test_step_numbers_count_up_without_a_gap():
         " VALUES ('q', 'en', 'answered', 'gate')",
         "INSERT INTO unanswered_questions (question, language, outcome, reason)"
         " VALUES ('q', 'en', 'partial', 'mood')",
-        "INSERT INTO translations_cache (chapter_id, content_hash, prompt_hash, model, translated_content,"
-        " stop_reason) VALUES ('c', 'h', 'p', 'm', 't', 'max_tokens')",
+        "INSERT INTO translations_cache (chapter_id, content_hash, prompt_hash, model, translated_content, title,"
+        " sections, checks_version, cost_microusd, stop_reason)"
+        " VALUES ('c', 'h', 'p', 'm', 't', 't', 1, 'v', 0, 'max_tokens')",
         "INSERT INTO personalized_content_cache (chapter_id, content_hash, prompt_hash, model, user_level, hardware,"
-        " personalized_content, stop_reason) VALUES ('c', 'h', 'p', 'm', 'beginner', 'none', 't', 'refusal')",
+        " personalized_content, title, sections, changes, checks_version, cost_microusd, stop_reason)"
+        " VALUES ('c', 'h', 'p', 'm', 'beginner', 'none', 't', 't', 1, '[]', 'v', 0, 'refusal')",
+        "INSERT INTO personalized_content_cache (chapter_id, content_hash, prompt_hash, model, user_level, hardware,"
+        " personalized_content, title, sections, changes, coverage, checks_version, cost_microusd, stop_reason)"
+        " VALUES ('c', 'h', 'p', 'm', 'beginner', 'none', 't', 't', 1, '[]', 1.5, 'v', 0, 'end_turn')",
+        "INSERT INTO section_cache (section_key, kind, variant, model, prompt_version, reply, checks_version,"
+        " cost_microusd, stop_reason) VALUES ('k', 'translation', 'ur', 'm', 'p', 'r', 'v', 0, 'max_tokens')",
     ],
 )
 async def test_the_schema_itself_refuses_what_must_never_be_stored(database_url: str, insert: str):

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.app.services import budget_records, db_pool, db_service, migrations, named_queries, reader_records
+from backend.app.services import (
+    adaptation_records,
+    budget_records,
+    db_pool,
+    db_service,
+    migrations,
+    named_queries,
+    reader_records,
+)
 from backend.app.services.db_service import DBService
 from backend.app.sql import HERE, load_queries, load_steps
 from tests.fixtures.database import statements
@@ -59,6 +67,20 @@ BINDS: dict[str, object] = {
     "cache_read_tokens": 1,
     "cache_write_tokens": 1,
     "chapter_id": "m/1",
+    "checks_version": "v",
+    "content": "c",
+    "content_hash": "h",
+    "sections": 1,
+    "changes": "[]",
+    "coverage": None,
+    "section_key": "k",
+    "kind": "translation",
+    "variant": "ur",
+    "reply": "r",
+    "stop_reason": "end_turn",
+    "owner": "00000000-0000-0000-0000-000000000001",
+    "failure": None,
+    "keys": ["a", "b"],
     "positions": [0, 1],
     "number": 1,
     "sha256": "x",
@@ -71,11 +93,12 @@ INDEXED = [
     *("find_reader", "find_credentials_by_email", "list_turns"),
     *("list_conversations", "find_conversation", "list_conversation_turns"),
     *("export_account", "export_progress", "export_turns", "export_conversations"),
+    *("find_translation", "find_personalization", "find_sections", "look_at_lease"),
 ]
 NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
-_MODULES = (db_pool, named_queries, reader_records, budget_records, db_service, migrations)
+_MODULES = (db_pool, named_queries, reader_records, budget_records, adaptation_records, db_service, migrations)
 
 
 def _own_source() -> str:

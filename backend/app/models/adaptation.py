@@ -84,3 +84,21 @@ class AdaptedChapter:
     cached: bool
     changes: tuple[Change, ...] = ()
     coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a result depends on beside its chapter and its target: who makes it, by which instructions, and everything
+    else that decides what is accepted and how it is put together."""
+
+    model: str
+    prompt_version: str
+    checks_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReply:
+    """A reply that was accepted once, with its marks, and what it cost."""
+
+    text: str
+    cost_microusd: int

@@ -33,6 +33,7 @@ from backend.app.models.domain import (
     UnansweredSection,
     UserId,
 )
+from backend.app.services.adaptation_records import AdaptationRecords
 from backend.app.services.budget_records import BudgetRecords
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
@@ -43,9 +44,9 @@ BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(ReaderRecords, BudgetRecords):
+class DBService(ReaderRecords, BudgetRecords, AdaptationRecords):
     """All that is stored per reader and per chapter; progress and export are in `reader_records`,
-    the ledger is in `budget_records`."""
+    the ledger is in `budget_records`, adapted chapters are in `adaptation_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
