@@ -9,8 +9,8 @@
     claude.adapts(translators.good)                # from now on each piece of a chapter; scripted replies come first
         claude.left.wait(5)                            # whether somebody hung up before the reply was over
 
-Requests that the API would refuse are refused whatever the script says (claude_rules.py). As a program:
-`python -m tests.fakes.claude --port 9300 [--delay 0.5]`.
+Requests that the API would refuse are refused whatever the script says (claude_rules.py); batches of requests
+are in claude_batches.py. As a program: `python -m tests.fakes.claude --port 9300 [--delay 0.5]`.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tests.fakes import claude_batches
 from tests.fakes import claude_wire as wire
 from tests.fakes.claude_rules import MAX_BODY_BYTES, MODELS, Refused, check_headers, check_key, check_request
 
@@ -93,6 +94,7 @@ class FakeClaude:
         self._steps: deque[Step] = deque()
         self._rewrites: Mapping[str, str] | None = None
         self._adapt: Step | None = None
+        self.batches = claude_batches.FakeBatches(lambda body: self._reply("/v1/messages", body), Reply)
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -242,6 +244,8 @@ class FakeClaude:
         raw = b"" if size > MAX_BODY_BYTES else await reader.readexactly(size)
         request_id, line = f"req_{len(self.requests):06d}", _Line(reader, writer)
         try:
+            if path.startswith(claude_batches.PATH):
+                return await self._send(line, {}, self.batches.exchange(method, path, headers, raw), request_id)
             if method == "GET":
                 return await self._send(line, {}, _model(path, headers), request_id)
             body = self._admit(method, path.partition("?")[0], headers, raw, size)
