@@ -26,12 +26,17 @@ members, and one readable sentence (`detail`) that a client may show as it is.
         ├── SearchUnavailable
         ├── BookNotIngested
         ├── AIServiceBusy
+        ├── TranslationFailed
+        ├── PersonalizationFailed
+        ├── BudgetExhausted
+        ├── ModelNotConfigured
         ├── RateLimitsUnavailable
         └── TooBusy
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 
@@ -198,6 +203,43 @@ class AIServiceBusy(Unavailable):
     default_detail = "AI service is busy. Please retry in a moment."
 
 
+class TranslationFailed(Unavailable):
+    """Two tries at one section were not what a translation must be, so there is no chapter."""
+
+    code = "translation_failed"
+    default_detail = "Translation failed. Please try again."
+
+
+class PersonalizationFailed(Unavailable):
+    """The same for a chapter that was to be adapted to a level."""
+
+    code = "personalization_failed"
+    default_detail = "Personalization failed. Please try again."
+
+
+class BudgetExhausted(Unavailable):
+    """What is to be made costs more than may be spent today: there is more money at midnight UTC."""
+
+    code = "budget_exhausted"
+    default_detail = "Today's budget for this is used up. Please try again after midnight UTC."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, retry_after_s=_until_midnight_s())
+
+
+class ModelNotConfigured(Unavailable):
+    """Only a model could make this, and there is none. `retry_after_s`: somebody has to do something first."""
+
+    code = "model_not_configured"
+    default_detail = (
+        "This chapter is not there yet, and no model is configured that could write it. The site owner sets "
+        "ANTHROPIC_API_KEY."
+    )
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 3600) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+
+
 class RateLimitsUnavailable(Unavailable):
     code = "rate_limits_unavailable"
     default_detail = "The service is temporarily unavailable. Please try again."
@@ -206,3 +248,9 @@ class RateLimitsUnavailable(Unavailable):
 class TooBusy(Unavailable):
     code = "too_busy"
     default_detail = "The server is busy. Please try again in a moment."
+
+
+def _until_midnight_s() -> int:
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((midnight - now).total_seconds()) + 1

@@ -172,8 +172,34 @@ async def test_a_reader_has_a_share_and_the_others_keep_theirs(
 async def test_a_feature_has_a_share(budget_of: Open) -> None:
     budget = budget_of(calls=10, budget_rewrite_share=Decimal("0.1"))
     await budget.reserve(a_try(feature="rewrite"))
-    assert await refused(budget, a_try(feature="rewrite")) == "share"
+    assert await refused(budget, a_try(feature="rewrite")) == "feature"
     await budget.reserve(a_try())
+
+
+async def test_what_all_calls_of_a_chapter_may_cost_can_be_asked_beforehand(
+    budget_of: Open, database_url: str, readers: list[int]
+) -> None:
+    budget = budget_of(calls=10, budget_reader_share=Decimal("0.3"), budget_translate_share=Decimal("0.5"))
+    await budget.foresee([])
+    await budget.foresee([a_try(readers[0], "translate")] * 3)
+    await budget.foresee([a_try(None, "translate")] * 5)
+    assert read_ledger(database_url) == Ledger(0, 0, 0, 0)
+    await budget.reserve(a_try(readers[0], "translate"))
+    for planned, why in (
+        ([a_try(readers[0], "translate")] * 3, "share"),
+        ([a_try(None, "translate")] * 5, "feature"),
+        ([a_try(None, "translate")] * 10, "day"),
+    ):
+        with pytest.raises(NoMoney) as refusal:
+            await budget.foresee(planned)
+        assert refusal.value.why == why
+
+
+async def test_the_owner_of_the_site_has_more_for_chapters_than_readers_without_a_login(budget_of: Open) -> None:
+    budget = budget_of(calls=10, budget_anonymous_share=Decimal("0.1"))
+    for feature in ("translate", "personalize"):
+        for _ in range(3):
+            await budget.reserve(a_try(feature=feature))
 
 
 async def test_a_new_day_has_all_its_money_and_a_late_call_counts_on_its_own_day(

@@ -71,6 +71,18 @@ async def test_sends_passages_as_citable_search_results_and_the_question_last(
     assert claude.requests[0].headers["x-stainless-retry-count"] == "0"
 
 
+async def test_a_section_is_sent_as_it_is_and_may_take_longer_than_an_answer(claude: FakeClaude) -> None:
+    request = {"model": MODEL, "max_tokens": 50, "messages": [{"role": "user", "content": "Guten Tag"}]}
+    service = ClaudeService("k", MODEL, base_url=claude.base_url, patience=Patience(deadline_s=0.2))
+    claude.says("Good day.", delay_s=0.5)
+    reply = await service.adapt(request, "answer", user_id=UserId(7))
+    assert (reply.text, claude.last_body) == ("Good day.", request)
+    claude.says("Good day.", delay_s=0.5)
+    with pytest.raises(AIServiceBusy):
+        await service.answer("?", [PASSAGE])
+    await service.close()
+
+
 async def test_reads_text_citations_tokens_and_ids(service: ClaudeService) -> None:
     reply = await service.answer("?", [PASSAGE])
     assert reply.text == "According to the book: A node is a program."

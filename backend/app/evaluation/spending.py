@@ -70,6 +70,12 @@ class Account:
         self._held_microusd += most
         return _Held(self, self._price, most, _trace.get())
 
+    async def foresee(self, planned: Sequence[PlannedTry]) -> None:
+        """Raises LimitReached."""
+        most = sum(self._price.cost_microusd(each.dearest) for each in planned)
+        if self.spent_microusd + self._held_microusd + most > self._limit_microusd:
+            raise LimitReached
+
     def settle(self, held_microusd: int, cost_microusd: int) -> None:
         self._held_microusd -= held_microusd
         self.spent_microusd += cost_microusd

@@ -6,7 +6,7 @@ day. A call that cannot be counted is not made. Money is whole millionths of a d
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,10 +15,11 @@ import structlog
 
 from backend.app.errors import AppError, ConfigurationError, Unavailable
 from backend.app.services.budget_records import HeldMoney
-from backend.app.services.claude_budget import CallOutcome, NoMoney, PlannedTry, Reservation, WhyNoMoney
+from backend.app.services.claude_budget import CallOutcome, Feature, NoMoney, PlannedTry, Reservation, WhyNoMoney
 from backend.app.services.claude_prices import MICROUSD, Price, find_price, price_table
 from backend.app.services.claude_reply import Usage
 from backend.app.services.db_service import DBService
+from backend.app.services.telemetry import Telemetry, Unheard
 from backend.app.utils.config import Settings
 
 LEASE_MARGIN_S = 60.0
@@ -27,6 +28,7 @@ RESERVE_WAIT_S = 5.0
 SWEEP_EVERY_S = 60.0
 CHEAPER_FROM = Decimal("0.8")
 _TOLD_AT = (50, 80)  # percent of the day's money
+_NEEDS_LOGIN: tuple[Feature, ...] = ("translate", "personalize")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -34,13 +36,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class BudgetService:
     """One per process."""
 
-    def __init__(self, settings: Settings, db: DBService) -> None:
+    def __init__(self, settings: Settings, db: DBService, telemetry: Telemetry | None = None) -> None:
         """Raises ConfigurationError for a model without a price."""
         self._db = db
+        self._telemetry = telemetry or Unheard()
         self._limit = _microusd(settings.daily_budget_usd)
         self._reader_share = settings.budget_reader_share
         self._anonymous_share = settings.budget_anonymous_share
-        self._feature_shares = {"answer": settings.budget_answer_share, "rewrite": settings.budget_rewrite_share}
+        self._feature_shares: dict[Feature, Decimal] = {
+            "answer": settings.budget_answer_share,
+            "rewrite": settings.budget_rewrite_share,
+            "translate": settings.budget_translate_share,
+            "personalize": settings.budget_personalize_share,
+        }
         self._cheaper_model = settings.claude_cheaper_model
         self._prices = known_prices(settings)
         self._saving: set[asyncio.Task[None]] = set()
@@ -71,9 +79,17 @@ class BudgetService:
             log.error("budget_unreachable", reason=type(failure).__name__)
             raise NoMoney("unreachable") from failure
         if held is None:
-            raise NoMoney(await self._why(microusd, limits))
+            raise NoMoney(await self._why(microusd, limits) or "day")  # if there is enough again meanwhile
         self._see(held.day, held.spent_microusd)
         return _Held(self, held.call_id, microusd, price)
+
+    async def foresee(self, planned: Sequence[PlannedTry]) -> None:
+        """One statement, which writes nothing."""
+        if not planned:
+            return
+        microusd = sum(self._prices[each.model].cost_microusd(each.dearest) for each in planned)
+        if why := await self._why(microusd, self._limits(planned[0])):
+            raise NoMoney(why)
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -102,21 +118,26 @@ class BudgetService:
 
     def _limits(self, planned: PlannedTry) -> dict[str, int]:
         """What the call counts in, and how much each may have. A share of the whole needs no row of its own."""
-        feature = self._feature_shares[planned.feature]
-        payer = "anonymous" if planned.user_id is None else f"reader:{planned.user_id}"
-        part = self._anonymous_share if planned.user_id is None else self._reader_share
-        shares = {"all": Decimal(1), f"feature:{planned.feature}": feature, payer: part}
+        shares = {"all": Decimal(1), f"feature:{planned.feature}": self._feature_shares[planned.feature]}
+        if planned.user_id is not None:
+            shares[f"reader:{planned.user_id}"] = self._reader_share
+        elif planned.feature not in _NEEDS_LOGIN:
+            shares["anonymous"] = self._anonymous_share
         return {name: int(self._limit * of) for name, of in shares.items() if of < 1 or name == "all"}
 
-    async def _why(self, microusd: int, limits: dict[str, int]) -> WhyNoMoney:
+    async def _why(self, microusd: int, limits: dict[str, int]) -> WhyNoMoney | None:
+        """Which part of the money has not so much left; None: all have."""
         try:
             used = await self._db.look_at_budget(list(limits))
         except Unavailable:
             return "unreachable"
-        if used.get("all", 0) + microusd <= limits["all"]:
-            return "share"
-        self._tell(datetime.now(UTC).date(), 100, used.get("all", 0))
-        return "day"
+        short = [name for name, limit in limits.items() if used.get(name, 0) + microusd > limit]
+        if "all" in short:
+            self._tell(datetime.now(UTC).date(), 100, used.get("all", 0))
+            return "day"
+        if not short:
+            return None
+        return "feature" if any(name.startswith("feature:") for name in short) else "share"
 
     def _see(self, day: date, spent_microusd: int) -> None:
         self._seen = (day, spent_microusd)
@@ -164,7 +185,11 @@ class _Held:
 
 def known_prices(settings: Settings) -> dict[str, Price]:
     """Of the models that the settings name. Raises ConfigurationError for one without a price."""
-    wanted = {"CLAUDE_MODEL": settings.claude_model, "CLAUDE_CHEAPER_MODEL": settings.claude_cheaper_model}
+    wanted = {
+        "CLAUDE_MODEL": settings.claude_model,
+        "CLAUDE_TRANSLATION_MODEL": settings.claude_translation_model,
+        "CLAUDE_CHEAPER_MODEL": settings.claude_cheaper_model,
+    }
     named = {setting: model for setting, model in wanted.items() if model}
     prices = {model: price for model in named.values() if (price := find_price(model))}
     known = ", ".join(price_table().prices)

@@ -5,7 +5,7 @@ one that answers.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -14,11 +14,11 @@ import structlog
 from backend.app.models.domain import UserId
 from backend.app.services.claude_reply import Usage
 
-Feature = Literal["answer", "rewrite"]
+Feature = Literal["answer", "rewrite", "translate", "personalize"]
 CallOutcome = Literal["complete", "not_billed", "unknown"]
 """complete: the API told what was used. not_billed: it refused the request or never got it. unknown: the call was
 cut, cancelled or came back unreadable, and may be billed."""
-WhyNoMoney = Literal["day", "share", "unreachable"]
+WhyNoMoney = Literal["day", "feature", "share", "unreachable"]
 
 _HIDDEN_TOKENS = 1_000
 """What the API adds to a request by itself: the frame of its messages, the instructions for citing (about 300)."""
@@ -27,8 +27,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class NoMoney(Exception):
-    """The call must not be made. day: what is left of the day's money is too little; share: of the reader's or the
-    feature's part of it; unreachable: nobody can tell."""
+    """The call must not be made. day: what is left of the day's money is too little; feature, share: of the part that
+    this feature, or this reader, may have of it; unreachable: nobody can tell."""
 
     def __init__(self, why: WhyNoMoney) -> None:
         self.why: WhyNoMoney = why
@@ -38,7 +38,7 @@ class NoMoney(Exception):
 @dataclass(frozen=True, slots=True)
 class PlannedTry:
     """`dearest` is more than the try can use; it is over after `deadline_s`. `user_id` is None for readers without a
-    login."""
+    login, and where chapters are adapted, which needs one, for the owner of the site."""
 
     feature: Feature
     model: str
@@ -69,6 +69,11 @@ class Budget(Protocol):
         """Raises NoMoney."""
         ...
 
+    async def foresee(self, planned: Sequence[PlannedTry]) -> None:
+        """Raises NoMoney when there is not enough left for all of these tries, of one feature and one reader. Holds
+        nothing: what it found may be gone with the next try."""
+        ...
+
 
 class Unlimited:
     """Refuses nothing and notes what may cost money in the log: for calls that are free."""
@@ -78,6 +83,9 @@ class Unlimited:
 
     async def reserve(self, planned: PlannedTry) -> Reservation:
         return _Noted(planned)
+
+    async def foresee(self, planned: Sequence[PlannedTry]) -> None:
+        """There is always enough."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from backend.app.services.claude_failure import CallFailure, describe_failure, w
 from backend.app.services.claude_reply import ClaudeReply, Usage, as_object, read_reply
 from backend.app.services.claude_stream import ReplyPart, StreamedReply
 from backend.app.services.passages import Passage
+from backend.app.services.telemetry import Telemetry, Unheard, timed
 from backend.app.utils.config import Settings
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one answer may take in all, and how the waits between tries grow (full jitter)."""
+    """How long one answer, and one section of a chapter, may take in all, and how the waits between tries grow (full
+    jitter)."""
 
     deadline_s: float = 20.0
+    section_deadline_s: float = 180.0
     backoff_s: float = 0.5
 
 
@@ -70,7 +73,8 @@ class ReplyListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to be made, until it succeeds or `patience` ends. With a listener the reply is streamed."""
+    """A request to be made, until it succeeds or `patience` ends. With a listener the reply is streamed. The
+    instructions of a feature are the prompt of its name."""
 
     feature: Feature
     request: dict[str, Any]
@@ -105,22 +109,25 @@ class ClaudeService:
         base_url: str | None = None,
         patience: Patience | None = None,
         budget: Budget | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url or API_URL
         self._model = model
         self._patience = patience or Patience()
         self._budget = budget or Unlimited()
+        self._telemetry = telemetry or Unheard()
         self._client: AsyncAnthropic | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings, budget: Budget) -> Self:
+    def from_settings(cls, settings: Settings, budget: Budget, telemetry: Telemetry | None = None) -> Self:
         """Raises ConfigurationError without a key."""
         if settings.anthropic_api_key is None:
             raise ConfigurationError(["ANTHROPIC_API_KEY: set it to let Claude answer."])
         key = settings.anthropic_api_key.get_secret_value()
-        return cls(key, settings.claude_model, base_url=settings.anthropic_base_url, budget=budget)
+        base_url = settings.anthropic_base_url
+        return cls(key, settings.claude_model, base_url=base_url, budget=budget, telemetry=telemetry)
 
     async def warm_up(self) -> None:
         """Import the library and build the client beside the event loop, so that no reader waits for it."""
@@ -173,11 +180,26 @@ class ClaudeService:
         reply = await self._complete(Call("rewrite", rewrite_request(self.model, block), patience, user_id))
         return reply.text if reply.stop_reason == "end_turn" else ""
 
+    async def adapt(self, request: dict[str, Any], feature: Feature, *, user_id: UserId | None) -> ClaudeReply:
+        """Send the request for one section of a chapter, as it is. Raises NoMoney and AIServiceBusy as `answer` does,
+        after 180 s at the latest."""
+        return await self._complete(Call(feature, request, self._section_patience, user_id))
+
+    async def foresee(self, requests: Sequence[dict[str, Any]], feature: Feature, *, user_id: UserId | None) -> None:
+        """Raises NoMoney when there is not enough left to make all these calls of `adapt`."""
+        calls = (Call(feature, request, self._section_patience, user_id) for request in requests)
+        await self._budget.foresee([call.planned for call in calls])
+
+    @property
+    def _section_patience(self) -> Patience:
+        return replace(self._patience, deadline_s=self._patience.section_deadline_s)
+
     async def _complete(self, call: Call) -> ClaudeReply:
         """The library's timeout is per read: only this one ends a reply that drips byte by byte."""
         try:
             async with asyncio.timeout(call.patience.deadline_s):
-                reply = await self._with_retries(call)
+                with timed(self._telemetry, f"claude_{call.feature}"):
+                    reply = await self._with_retries(call)
         except TimeoutError:
             log.error("claude_deadline_passed", feature=call.feature, deadline_s=call.patience.deadline_s)
             raise AIServiceBusy from None
@@ -224,7 +246,7 @@ class ClaudeService:
 
     async def _fetch(self, client: Any, call: Call) -> ClaudeReply:
         started = time.monotonic()
-        response = await client.messages.with_raw_response.create(**call.request)
+        response = await client.messages.with_raw_response.create(**call.request, timeout=call.patience.deadline_s)
         payload = await response.json()
         return read_reply(payload, request_id=response.request_id, latency_ms=_ms_since(started))
 
@@ -235,11 +257,14 @@ class ClaudeService:
 
         assert call.listener
         call.listener.begin()
-        started = time.monotonic()
+        started, has_begun = time.monotonic(), False
         async with client.messages.with_streaming_response.create(**call.request, stream=True) as response:
             heard.request_id = response.request_id
             async for record in AsyncStream[Any].raw_events(response.http_response):
                 for part in heard.read(as_object(json.loads(record.data)) if record.data else {}):
+                    if not has_begun:
+                        has_begun = True
+                        self._telemetry.took("first_token", time.monotonic() - started)
                     call.listener.hear(part)
         return heard.finish(latency_ms=_ms_since(started))
 

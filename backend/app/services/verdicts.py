@@ -20,6 +20,7 @@ from backend.app.services.passages import Passage
 CUT_SHORT = "The answer was too long and ends early."
 QUOTED_INSTEAD: dict[WhyNoMoney, str] = {
     "day": "Today's budget for written answers is used up, so this one quotes the book. More at midnight UTC.",
+    "feature": "Today's budget for written answers is used up, so this one quotes the book. More at midnight UTC.",
     "share": "Your share of today's written answers is used up, so this one quotes the book. More at midnight UTC.",
     "unreachable": "Written answers are not available at the moment, so this one quotes the book.",
 }

@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     claude_translation_model: str = Field(
         default="claude-sonnet-5-5",
         min_length=1,
-        description="Reserved: model for translations, which are not built yet.",
+        description="Model that translates chapters: paid for once, so quality wins.",
     )
     claude_cheaper_model: str | None = Field(
         default=None, description="Model that takes over when 80 % of the day's money is spent. Empty: none does."
@@ -129,6 +129,12 @@ class Settings(BaseSettings):
     budget_answer_share: Share = Field(default=Decimal(1), description="Part of them that answers may use.")
     budget_rewrite_share: Share = Field(
         default=Decimal("0.2"), description="Part of them that rewriting questions for the search may use."
+    )
+    budget_translate_share: Share = Field(
+        default=Decimal("0.7"), description="Part of them that translating chapters may use."
+    )
+    budget_personalize_share: Share = Field(
+        default=Decimal("0.7"), description="Part of them that adapting chapters to a reader's level may use."
     )
 
     # Accounts and browsers
@@ -165,10 +171,10 @@ class Settings(BaseSettings):
     )
     rate_limit_translations_per_day: LimitSize = Field(
         default=5,
-        description="Translated chapters per reader and 24 hours; counted as soon as chapters are translated.",
+        description="Chapters that one reader may have translated in any 24 hours; what is there already is free.",
     )
     rate_limit_personalizations_per_day: LimitSize = Field(
-        default=5, description="Adapted chapters per reader and 24 hours; counted as soon as chapters are adapted."
+        default=5, description="The same for chapters adapted to a reader's level."
     )
     rate_limit_logins_per_minute: LimitSize = Field(
         default=5, description="Wrong passwords for one e-mail from one client address."
