@@ -224,6 +224,28 @@ CREATE INDEX claude_calls_of_day ON claude_calls (day);
 CREATE INDEX claude_calls_of_reader ON claude_calls (user_id);
 CREATE INDEX claude_calls_open ON claude_calls (expires_at) WHERE outcome = 'reserved';
 
+-- Batches of calls that Claude works on for up to a day, until every line is saved and settled. Written before the batch is
+-- sent: claude_batch_id NULL says that nobody knows yet whether Claude has it; token begins the custom id of its lines.
+CREATE TABLE claude_batches (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  token text NOT NULL CONSTRAINT claude_batches_token_once UNIQUE,
+  claude_batch_id text CONSTRAINT claude_batches_claude_batch_once UNIQUE,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One request of such a batch: the call of the ledger that it is, and the section that it brings. A section is in one batch.
+CREATE TABLE claude_batch_lines (
+  batch_id bigint NOT NULL REFERENCES claude_batches (id) ON DELETE CASCADE,
+  number integer NOT NULL,
+  call_id bigint NOT NULL CONSTRAINT claude_batch_lines_call_once UNIQUE REFERENCES claude_calls (id),
+  section_key text NOT NULL CONSTRAINT claude_batch_lines_section_once UNIQUE,
+  kind varchar(20) NOT NULL
+    CONSTRAINT claude_batch_lines_kind_known CHECK (kind IN ('translation', 'personalization')),
+  variant text NOT NULL,
+  chapter_id text NOT NULL,
+  PRIMARY KEY (batch_id, number)
+);
+
 -- Which steps of backend/app/sql/migrations this database has had.
 CREATE TABLE schema_migrations (
   number integer PRIMARY KEY,
@@ -236,6 +258,7 @@ INSERT INTO schema_migrations (number, name, sha256) VALUES
   (2, '0002_conversations', 'a6db29e3aedb4eb01bc9e6414a870bb2f7bf58d47fd3935b9daf77ed59db292e'),
   (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4'),
   (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0'),
-  (5, '0005_adaptations', 'b378a1582a6bef8dbe4aaaedbeeeb6794548be943c749d0ce88d6c3a2ada1e66');
+  (5, '0005_adaptations', 'b378a1582a6bef8dbe4aaaedbeeeb6794548be943c749d0ce88d6c3a2ada1e66'),
+  (6, '0006_claude_batches', 'f51f848e233d6fda2bea68b2bf84f58182c1eb1df10c3b687cfcb3fc8cacb0a9');
 
 COMMIT;

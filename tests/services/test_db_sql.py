@@ -9,6 +9,7 @@ import pytest
 
 from backend.app.services import (
     adaptation_records,
+    batch_records,
     budget_records,
     db_pool,
     db_service,
@@ -81,12 +82,19 @@ BINDS: dict[str, object] = {
     "owner": "00000000-0000-0000-0000-000000000001",
     "failure": None,
     "keys": ["a", "b"],
+    "batch_id": 1,
+    "claude_batch_id": "msgbatch_1",
+    "token": "t",
+    "microusds": [1, 1],
     "positions": [0, 1],
     "number": 1,
     "sha256": "x",
 } | {
     name: ["a", "b"]
-    for name in ("chapter_ids", "titles", "urls", "modules", "contents", "content_hashes", "source_paths")
+    for name in (
+        *("chapter_ids", "titles", "urls", "modules", "contents", "content_hashes", "source_paths"),
+        *("section_keys", "kinds", "variants", "features", "models", "prompt_versions"),
+    )
 }
 QUERIES = load_queries()
 INDEXED = [
@@ -98,7 +106,10 @@ INDEXED = [
 NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
-_MODULES = (db_pool, named_queries, reader_records, budget_records, adaptation_records, db_service, migrations)
+_MODULES = (
+    *(db_pool, named_queries, reader_records, budget_records, adaptation_records, batch_records),
+    *(db_service, migrations),
+)
 
 
 def _own_source() -> str:

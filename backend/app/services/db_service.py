@@ -34,6 +34,7 @@ from backend.app.models.domain import (
     UserId,
 )
 from backend.app.services.adaptation_records import AdaptationRecords
+from backend.app.services.batch_records import BatchRecords
 from backend.app.services.budget_records import BudgetRecords
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
@@ -44,9 +45,9 @@ BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(ReaderRecords, BudgetRecords, AdaptationRecords):
+class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords):
     """All that is stored per reader and per chapter; progress and export are in `reader_records`,
-    the ledger is in `budget_records`, adapted chapters are in `adaptation_records`."""
+    the ledger is in `budget_records`, adapted chapters are in `adaptation_records`, batches in `batch_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
@@ -242,6 +243,7 @@ class DBService(ReaderRecords, BudgetRecords, AdaptationRecords):
             "contents": [chapter.content for chapter in chapters],
             "content_hashes": [chapter.content_hash for chapter in chapters],
             "source_paths": [chapter.source_path for chapter in chapters],
+            "front_matters": [chapter.front_matter for chapter in chapters],
         }
         rows = await self._pool.rows(self._sql["replace_chapters"], columns, timeout_s=BULK_TIMEOUT_S)
         return ChapterChanges(*rows[0])
