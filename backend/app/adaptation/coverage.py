@@ -41,4 +41,5 @@ def coverage(source: Vectors, adapted: Vectors) -> float:
         return 1.0
     if not len(adapted):
         return 0.0
-    return float(np.mean((source @ adapted.T).max(axis=1) >= FOUND))
+    nearest: Vectors = (source @ adapted.T).max(axis=1)
+    return int(np.count_nonzero(nearest >= FOUND)) / len(source)
