@@ -187,7 +187,7 @@ async def test_what_all_calls_of_a_chapter_may_cost_can_be_asked_beforehand(
     await budget.reserve(a_try(readers[0], "translate"))
     for planned, why in (
         ([a_try(readers[0], "translate")] * 3, "share"),
-        ([a_try(None, "translate")] * 5, "feature"),
+        ([a_try(readers[1], "translate")] * 5, "feature"),
         ([a_try(None, "translate")] * 10, "day"),
     ):
         with pytest.raises(NoMoney) as refusal:
@@ -195,11 +195,25 @@ async def test_what_all_calls_of_a_chapter_may_cost_can_be_asked_beforehand(
         assert refusal.value.why == why
 
 
-async def test_the_owner_of_the_site_has_more_for_chapters_than_readers_without_a_login(budget_of: Open) -> None:
-    budget = budget_of(calls=10, budget_anonymous_share=Decimal("0.1"))
-    for feature in ("translate", "personalize"):
-        for _ in range(3):
-            await budget.reserve(a_try(feature=feature))
+async def test_the_owner_and_the_readers_cannot_use_up_each_others_share(
+    budget_of: Open, database_url: str, readers: list[int]
+) -> None:
+    budget = budget_of(
+        calls=10,
+        budget_anonymous_share=Decimal("0.1"),
+        budget_translate_share=Decimal("0.1"),
+        budget_owner_share=Decimal("0.4"),
+    )
+    await budget.reserve(a_try())
+    await budget.reserve(a_try(readers[0], "translate"))
+    assert await refused(budget, a_try(readers[1], "translate")) == "feature"
+    for feature in ("translate", "personalize") * 2:
+        await budget.reserve(a_try(feature=feature))
+    assert await refused(budget, a_try(feature="translate")) == "share"
+    await budget.reserve(a_try(readers[1]))
+    with statements(database_url) as cursor:
+        cursor.execute("SELECT share, reserved_microusd FROM budget WHERE share IN ('all', 'owner') ORDER BY share")
+        assert cursor.fetchall() == [("all", 7 * HELD), ("owner", 4 * HELD)]
 
 
 async def test_a_new_day_has_all_its_money_and_a_late_call_counts_on_its_own_day(

@@ -6,7 +6,7 @@ day. A call that cannot be counted is not made. Money is whole millionths of a d
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -43,6 +43,7 @@ class BudgetService:
         self._limit = _microusd(settings.daily_budget_usd)
         self._reader_share = settings.budget_reader_share
         self._anonymous_share = settings.budget_anonymous_share
+        self._owner_share = settings.budget_owner_share
         self._feature_shares: dict[Feature, Decimal] = {
             "answer": settings.budget_answer_share,
             "rewrite": settings.budget_rewrite_share,
@@ -118,12 +119,23 @@ class BudgetService:
 
     def _limits(self, planned: PlannedTry) -> dict[str, int]:
         """What the call counts in, and how much each may have. A share of the whole needs no row of its own."""
-        shares = {"all": Decimal(1), f"feature:{planned.feature}": self._feature_shares[planned.feature]}
+        if planned.user_id is None and planned.feature in _NEEDS_LOGIN:
+            return self.owner_limits
+        shares = {f"feature:{planned.feature}": self._feature_shares[planned.feature]}
         if planned.user_id is not None:
             shares[f"reader:{planned.user_id}"] = self._reader_share
-        elif planned.feature not in _NEEDS_LOGIN:
+        else:
             shares["anonymous"] = self._anonymous_share
-        return {name: int(self._limit * of) for name, of in shares.items() if of < 1 or name == "all"}
+        return self._amounts(shares)
+
+    @property
+    def owner_limits(self) -> dict[str, int]:
+        """What the owner's calls count in: no share of readers, so that neither can use up the other's."""
+        return self._amounts({"owner": self._owner_share})
+
+    def _amounts(self, shares: Mapping[str, Decimal]) -> dict[str, int]:
+        parts = {name: int(self._limit * of) for name, of in shares.items() if of < 1}
+        return {"all": self._limit, **parts}
 
     async def _why(self, microusd: int, limits: dict[str, int]) -> WhyNoMoney | None:
         """Which part of the money has not so much left; None: all have."""

@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     budget_personalize_share: Share = Field(
         default=Decimal("0.7"), description="Part of them that adapting chapters to a reader's level may use."
     )
+    budget_owner_share: Share = Field(
+        default=Decimal("0.8"), description="Part of them that `prewarm` may use; the rest is left for readers."
+    )
 
     # Accounts and browsers
     secret_key: Annotated[SecretStr, AfterValidator(checks.check_secret_key)] = Field(
