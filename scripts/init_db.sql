@@ -80,7 +80,8 @@ CREATE TABLE unanswered_questions (
 CREATE INDEX unanswered_questions_asked_at ON unanswered_questions (asked_at);
 
 -- The book as it was ingested: whole chapters as Markdown. position counts from 0 in reading order;
--- content_hash covers content, title, url, module and position.
+-- content_hash covers content, title, url, module and position. front_matter is the block above the content (NULL: ingested
+-- before it was kept).
 CREATE TABLE chapters (
   chapter_id text PRIMARY KEY,
   title text NOT NULL,
@@ -90,7 +91,8 @@ CREATE TABLE chapters (
   content text NOT NULL,
   content_hash text NOT NULL,
   source_path text NOT NULL,
-  updated_at timestamptz NOT NULL DEFAULT now()
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  front_matter text
 );
 
 -- What a reader has opened and finished.
@@ -120,6 +122,7 @@ CREATE TABLE translations_cache (
   sections integer NOT NULL CONSTRAINT translations_cache_has_sections CHECK (sections > 0),
   checks_version text NOT NULL,
   cost_microusd bigint NOT NULL,
+  corrections text NOT NULL DEFAULT '',
   CONSTRAINT translations_cache_key UNIQUE (chapter_id, content_hash, prompt_hash, model, language)
 );
 
@@ -145,6 +148,7 @@ CREATE TABLE personalized_content_cache (
   coverage real CONSTRAINT personalized_content_cache_coverage_is_share CHECK (coverage BETWEEN 0 AND 1),
   checks_version text NOT NULL,
   cost_microusd bigint NOT NULL,
+  corrections text NOT NULL DEFAULT '',
   CONSTRAINT personalized_content_cache_key
     UNIQUE (chapter_id, content_hash, prompt_hash, model, user_level, hardware)
 );
@@ -165,6 +169,22 @@ CREATE TABLE section_cache (
   used_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX section_cache_latest_used ON section_cache (used_at DESC);
+
+-- Sections that people corrected, or wrote themselves. source_hash is that of the section's source, so a correction holds
+-- until its source changes. version is that of the whole file they came in: an adapted chapter above is served only while
+-- `corrections` is the version of today ('': none).
+CREATE TABLE corrections (
+  chapter_id text NOT NULL,
+  kind varchar(20) NOT NULL CONSTRAINT corrections_kind_known CHECK (kind IN ('translation', 'personalization')),
+  variant text NOT NULL,
+  source_hash text NOT NULL,
+  position integer NOT NULL,
+  heading text NOT NULL,
+  corrected text NOT NULL,
+  version text NOT NULL,
+  imported_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (chapter_id, kind, variant, source_hash)
+);
 
 -- Who is adapting a chapter now: one process for each result, as long as it renews its lease. failure: it gave up, with
 -- this code, and those who wait for it give up too; whoever comes later may begin again at once.
@@ -259,6 +279,7 @@ INSERT INTO schema_migrations (number, name, sha256) VALUES
   (3, '0003_rate_limits', '132cc751a67c5ab7249c01fbff85e5c0227912990ff1efbff26308144bb59ae4'),
   (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0'),
   (5, '0005_adaptations', 'b378a1582a6bef8dbe4aaaedbeeeb6794548be943c749d0ce88d6c3a2ada1e66'),
-  (6, '0006_claude_batches', 'f51f848e233d6fda2bea68b2bf84f58182c1eb1df10c3b687cfcb3fc8cacb0a9');
+  (6, '0006_claude_batches', 'f51f848e233d6fda2bea68b2bf84f58182c1eb1df10c3b687cfcb3fc8cacb0a9'),
+  (8, '0008_corrections', '7925d7216d96421246eb3229470e98d63af3ebdc3df44816e7a62d1b3e6d4a9d');
 
 COMMIT;

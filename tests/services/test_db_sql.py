@@ -11,6 +11,7 @@ from backend.app.services import (
     adaptation_records,
     batch_records,
     budget_records,
+    correction_records,
     db_pool,
     db_service,
     migrations,
@@ -89,11 +90,14 @@ BINDS: dict[str, object] = {
     "positions": [0, 1],
     "number": 1,
     "sha256": "x",
+    "version": "v",
+    "corrections": "v",
 } | {
     name: ["a", "b"]
     for name in (
         *("chapter_ids", "titles", "urls", "modules", "contents", "content_hashes", "source_paths"),
         *("section_keys", "kinds", "variants", "features", "models", "prompt_versions"),
+        *("front_matters", "source_hashes", "headings", "correcteds"),
     )
 }
 QUERIES = load_queries()
@@ -107,7 +111,7 @@ NOT_EXPLAINABLE = {"create_migrations_table"}
 
 
 _MODULES = (
-    *(db_pool, named_queries, reader_records, budget_records, adaptation_records, batch_records),
+    *(db_pool, named_queries, reader_records, budget_records, adaptation_records, batch_records, correction_records),
     *(db_service, migrations),
 )
 

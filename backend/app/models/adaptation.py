@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.app.models.domain import Hardware, Level
+from backend.app.models.domain import Chapter, Hardware, Level
 
 TargetLanguage = Literal["ur", "hi", "ar", "es", "fr"]
 """ISO 639-1. Names, directions and scripts: `adaptation.languages`."""
@@ -75,7 +75,7 @@ class Change:
 class AdaptedChapter:
     """A whole adapted chapter, complete and checked. `content_hash` is the source chapter's; `sections` counts its
     pieces; `title` is the adapted one. `coverage` (0..1, personalization only) is the share of the source's key
-    sentences whose meaning is found again."""
+    sentences whose meaning is found again. `corrections` is the version of what people corrected in it ("": none)."""
 
     title: str
     content: str
@@ -84,6 +84,7 @@ class AdaptedChapter:
     cached: bool
     changes: tuple[Change, ...] = ()
     coverage: float | None = None
+    corrections: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +103,44 @@ class KeptReply:
 
     text: str
     cost_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A section as people want it, whole and unmasked. `source_hash` is the sha256 hex of the section's source
+    (`Piece.text`); `heading` the one it stands below, for messages."""
+
+    source_hash: str
+    text: str
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """Those of one chapter. `version` names the file that they came in ("": there are none): an adapted chapter is
+    right only together with the corrections of its version."""
+
+    sections: tuple[Correction, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be adapted, and for whom. `is_own_text`: the chapter was made of a client's own text; what becomes of
+    it is never kept under a chapter's id."""
+
+    target: Target
+    chapter: Chapter
+    is_own_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReady:
+    """The next section of a chapter, as it stands there: the contents of all of them joined are the chapter. `index`
+    counts from 0; `done` of `total` sections are written by now, some of them perhaps further on. The first content is
+    "" where the chapter's title is a section of its own."""
+
+    index: int
+    done: int
+    total: int
+    content: str

@@ -35,7 +35,8 @@ class ChapterSummary:
 @dataclass(frozen=True, slots=True)
 class Chapter:
     """A whole chapter. `content` is its Markdown without front matter; `content_hash` the sha256 hex of the
-    content together with title, url, module and position; `source_path` is relative to the docs folder."""
+    content together with title, url, module and position; `source_path` is relative to the docs folder;
+    `front_matter` is the block above the content, its fences with it (None: ingested before it was kept)."""
 
     chapter_id: ChapterId
     title: str
@@ -45,6 +46,7 @@ class Chapter:
     content: str
     content_hash: str
     source_path: str
+    front_matter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,4 +125,5 @@ def _text_of(chapter: AdaptedChapter) -> dict[str, object]:
         "title": chapter.title,
         "content": chapter.content,
         "sections": chapter.sections,
+        "corrections": chapter.corrections,
     }

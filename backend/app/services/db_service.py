@@ -36,6 +36,7 @@ from backend.app.models.domain import (
 from backend.app.services.adaptation_records import AdaptationRecords
 from backend.app.services.batch_records import BatchRecords
 from backend.app.services.budget_records import BudgetRecords
+from backend.app.services.correction_records import CorrectionRecords
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
 from backend.app.services.named_queries import conversation_of, of_reader, turn_of
@@ -45,9 +46,10 @@ BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords):
+class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords, CorrectionRecords):
     """All that is stored per reader and per chapter; progress and export are in `reader_records`,
-    the ledger is in `budget_records`, adapted chapters are in `adaptation_records`, batches in `batch_records`."""
+    the ledger is in `budget_records`, adapted chapters are in `adaptation_records`, batches in `batch_records`,
+    what people corrected in `correction_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
@@ -223,6 +225,10 @@ class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords):
     async def list_chapters(self) -> list[ChapterSummary]:
         """In reading order."""
         return [ChapterSummary(*row) for row in await self._all("list_chapters")]
+
+    async def list_chapter_hashes(self) -> dict[ChapterId, str]:
+        """The content hash of each chapter, in reading order."""
+        return {row[0]: row[1] for row in await self._all("list_chapter_hashes")}
 
     async def find_chapter(self, chapter_id: ChapterId) -> Chapter | None:
         row = await self._one("find_chapter", chapter_id=chapter_id)

@@ -1,46 +1,55 @@
 -- name: find_translation
--- Finds the translation of a chapter as the book has it today, if it was made by this recipe.
+-- Finds the translation of a chapter as the book has it today, if it was made by this recipe and with the corrections of today.
 SELECT cached.title, cached.translated_content, cached.content_hash, cached.sections
 FROM chapters AS chapter
 JOIN translations_cache AS cached USING (chapter_id, content_hash)
 WHERE chapter_id = %(chapter_id)s AND cached.language = %(language)s AND cached.model = %(model)s
-  AND cached.prompt_hash = %(prompt_version)s AND cached.checks_version = %(checks_version)s;
+  AND cached.prompt_hash = %(prompt_version)s AND cached.checks_version = %(checks_version)s
+  AND cached.corrections = (
+    SELECT coalesce(max(version), '') FROM corrections AS made
+    WHERE made.chapter_id = %(chapter_id)s AND kind = 'translation' AND variant = %(language)s
+  );
 
 -- name: save_translation
 -- Keeps a translation, instead of one that other checks had accepted; not of a chapter that was edited meanwhile.
 INSERT INTO translations_cache AS cached (
   chapter_id, content_hash, prompt_hash, model, language, translated_content, stop_reason, title, sections,
-  checks_version, cost_microusd
+  checks_version, cost_microusd, corrections
 )
 SELECT chapter_id, content_hash, %(prompt_version)s, %(model)s, %(language)s, %(content)s, 'end_turn', %(title)s,
-  %(sections)s, %(checks_version)s, %(cost_microusd)s
+  %(sections)s, %(checks_version)s, %(cost_microusd)s, %(corrections)s
 FROM chapters WHERE chapter_id = %(chapter_id)s AND content_hash = %(content_hash)s
 ON CONFLICT (chapter_id, content_hash, prompt_hash, model, language) DO UPDATE
 SET translated_content = excluded.translated_content, title = excluded.title, sections = excluded.sections,
-    checks_version = excluded.checks_version, cost_microusd = excluded.cost_microusd, created_at = now();
+    checks_version = excluded.checks_version, cost_microusd = excluded.cost_microusd,
+    corrections = excluded.corrections, created_at = now();
 
 -- name: find_personalization
--- Finds a chapter as the book has it today, adapted to a level and a hardware by this recipe.
+-- Finds a chapter as the book has it today, adapted to a level and a hardware by this recipe and with today's corrections.
 SELECT cached.title, cached.personalized_content, cached.content_hash, cached.sections, cached.changes, cached.coverage
 FROM chapters AS chapter
 JOIN personalized_content_cache AS cached USING (chapter_id, content_hash)
 WHERE chapter_id = %(chapter_id)s AND cached.user_level = %(level)s AND cached.hardware = %(hardware)s
   AND cached.model = %(model)s AND cached.prompt_hash = %(prompt_version)s
-  AND cached.checks_version = %(checks_version)s;
+  AND cached.checks_version = %(checks_version)s AND cached.corrections = (
+    SELECT coalesce(max(version), '') FROM corrections AS made
+    WHERE made.chapter_id = %(chapter_id)s AND kind = 'personalization'
+      AND variant = %(level)s::text || '+' || %(hardware)s::text
+  );
 
 -- name: save_personalization
 -- Keeps an adapted chapter, instead of one that other checks had accepted; not of a chapter that was edited meanwhile.
 INSERT INTO personalized_content_cache AS cached (
   chapter_id, content_hash, prompt_hash, model, user_level, hardware, personalized_content, stop_reason, title, sections,
-  changes, coverage, checks_version, cost_microusd
+  changes, coverage, checks_version, cost_microusd, corrections
 )
 SELECT chapter_id, content_hash, %(prompt_version)s, %(model)s, %(level)s, %(hardware)s, %(content)s, 'end_turn',
-  %(title)s, %(sections)s, %(changes)s::jsonb, %(coverage)s, %(checks_version)s, %(cost_microusd)s
+  %(title)s, %(sections)s, %(changes)s::jsonb, %(coverage)s, %(checks_version)s, %(cost_microusd)s, %(corrections)s
 FROM chapters WHERE chapter_id = %(chapter_id)s AND content_hash = %(content_hash)s
 ON CONFLICT (chapter_id, content_hash, prompt_hash, model, user_level, hardware) DO UPDATE
 SET personalized_content = excluded.personalized_content, title = excluded.title, sections = excluded.sections,
     changes = excluded.changes, coverage = excluded.coverage, checks_version = excluded.checks_version,
-    cost_microusd = excluded.cost_microusd, created_at = now();
+    cost_microusd = excluded.cost_microusd, corrections = excluded.corrections, created_at = now();
 
 -- name: find_sections
 -- Finds what was kept under these keys, and notes once a day that it is still of use.

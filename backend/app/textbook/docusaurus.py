@@ -55,6 +55,7 @@ class Page:
     sidebar_position: float | None
     sidebar_label: str
     content: str
+    front_matter: str
 
 
 def read_book(docs: Path, *, include_unlisted: bool = False, route_base: str = "/docs") -> Book:
@@ -117,7 +118,8 @@ class _Reader:
     def page(self, path: Path) -> Page:
         """Read one file. Raises BookError when its bytes are no text."""
         source = self._relative(path)
-        settings, body, problem = split_front_matter(self._read(path))
+        text = self._read(path)
+        settings, body, problem = split_front_matter(text)
         if problem:
             self.warnings.append(f"{source}: {problem}")
         folder, stem = PurePosixPath(source).parent, PurePosixPath(source).stem
@@ -138,6 +140,7 @@ class _Reader:
             sidebar_position=prefix.number if position is None else position,
             sidebar_label=text_setting(settings, "sidebar_label") or title,
             content=self._with_partials(body, path, (path.resolve(),)).strip() + "\n",
+            front_matter=text.removesuffix(body),
         )
 
     def _read(self, path: Path) -> str:
@@ -277,4 +280,5 @@ def _chapter(page: Page, module: str, position: int) -> Chapter:
         content=page.content,
         content_hash=digest,
         source_path=page.source,
+        front_matter=page.front_matter,
     )
