@@ -75,6 +75,8 @@ async def test_what_the_book_may_answer_passes(
         "salam, kya haal hai",
         "mujhe biryani ki recipe batao",
         "آج لاہور میں بارش ہوگی؟",
+        "What is SLAM?",  # a name that the sample book never mentions
+        "GPT-4",
     ],
 )
 async def test_what_it_has_nothing_on_is_refused(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backend.app.models.domain import Manifest, ScoredChunk
 from backend.app.textbook.calibration import read_calibration
-from backend.app.textbook.evidence import asked_terms, evidence, share_held
+from backend.app.textbook.evidence import asked_terms, evidence, is_unknown_name, share_held
 
 _ABOUT_THE_BOOK = re.compile(
     r"\b(?:this|the|your) (?:\w+ )?(?:book|textbook|course|guide|manual|tutorial|documentation|docs|website|site)\b"
@@ -41,6 +41,8 @@ def relevant(hits: Sequence[ScoredChunk], question: str, gate: Gate) -> list[Sco
     if _ABOUT_THE_BOOK.search(question):
         return list(hits)
     if gate.cosine is None:
+        if is_unknown_name(hits, question):
+            return []
         return [hit for hit, strength in zip(hits, evidence(hits, question), strict=True) if strength >= gate.line]
     asked = asked_terms(question)
     return [

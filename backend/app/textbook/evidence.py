@@ -55,6 +55,15 @@ def evidence(hits: Sequence[ScoredChunk], question: str) -> list[float]:
     ]
 
 
+def is_unknown_name(hits: Sequence[ScoredChunk], question: str) -> bool:
+    """A name or a piece of code is looked up in a book in Latin script, and no passage found holds a word of it: that
+    some are like it is chance."""
+    asked = asked_terms(question)
+    if asked is None or not _is_look_up(question, asked) or any(_is_in_another_script(hit) for hit in hits):
+        return False
+    return not any(_share(asked, hit) for hit in hits)
+
+
 def asked_terms(question: str) -> frozenset[str] | None:
     """The distinct terms that say what is asked for; None when there is only small talk. In a question that mixes
     scripts only its Latin terms: an English book cannot hold the others."""
