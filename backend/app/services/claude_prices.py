@@ -28,6 +28,9 @@ class Rates:
     cache_write: Decimal
     cache_read: Decimal
 
+    def times(self, factor: Decimal) -> "Rates":
+        return Rates(*(rate * factor for rate in (self.input, self.output, self.cache_write, self.cache_read)))
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -46,12 +49,16 @@ class Price:
             + usage.cache_read_tokens * rates.cache_read
         )
 
+    def times(self, factor: Decimal) -> "Price":
+        return Price(self.rates.times(factor), self.over_long.times(factor) if self.over_long else None)
+
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """`checked_on` is an ISO date."""
+    """`checked_on` is an ISO date; `batch_multiplier` is what a line of a batch costs of the same call alone."""
 
     checked_on: str
+    batch_multiplier: Decimal
     prices: dict[str, Price]
 
 
@@ -60,12 +67,18 @@ def price_table() -> PriceTable:
     text = Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text, parse_float=Decimal)
     prices = {model: _price(entry) for model, entry in content["usd_per_million_tokens"].items()}
-    return PriceTable(content["checked_on"], prices)
+    return PriceTable(content["checked_on"], content["batch_multiplier"], prices)
 
 
 def find_price(model: str) -> Price | None:
     """None for a model that is not in the table: never assume that it is free."""
     return price_table().prices.get(model)
+
+
+def find_batch_price(model: str) -> Price | None:
+    """The same for a line of a batch."""
+    price = find_price(model)
+    return price.times(price_table().batch_multiplier) if price else None
 
 
 def _price(entry: dict[str, Any]) -> Price:

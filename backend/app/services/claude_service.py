@@ -131,7 +131,7 @@ class ClaudeService:
 
     async def warm_up(self) -> None:
         """Import the library and build the client beside the event loop, so that no reader waits for it."""
-        await self._open_client()
+        await self.open_client()
 
     async def close(self) -> None:
         if self._client is not None:
@@ -142,7 +142,7 @@ class ClaudeService:
         """None when the API accepts the key and knows the model. One try, free of charge: reads its description."""
         try:
             async with asyncio.timeout(self._patience.deadline_s):
-                client = await self._open_client()
+                client = await self.open_client()
                 await client.models.retrieve(self._model)
         except Exception as error:  # whatever it is, it is the finding
             return describe_failure(error)
@@ -210,7 +210,7 @@ class ClaudeService:
         return reply
 
     async def _with_retries(self, call: Call) -> ClaudeReply:
-        started, client = time.monotonic(), await self._open_client()
+        started, client = time.monotonic(), await self.open_client()
         for attempt in range(MAX_RETRIES + 1):
             reservation = await self._budget.reserve(call.planned)
             try:
@@ -268,7 +268,8 @@ class ClaudeService:
                     call.listener.hear(part)
         return heard.finish(latency_ms=_ms_since(started))
 
-    async def _open_client(self) -> Any:  # its overloads cannot follow a request built as a dict
+    async def open_client(self) -> Any:  # its overloads cannot follow a request built as a dict
+        """The library's client, made once; for `claude_batches`."""
         if self._client is None:
             async with self._opening:
                 if self._client is None:
