@@ -1,13 +1,46 @@
 """What must not change in a chapter -> marks that a model carries along, and back.
 
-Knows MDX as Docusaurus reads it. Must not know models, languages or levels.
+Knows MDX as Docusaurus reads it. Must not know models, languages or levels. The letter of a mark says what it stands
+for and how it stands:
+
+- in a line: C code, F formula, L a link's target or a bare address, N footnote mark, I image, E expression or
+  comment, H heading id, X a single sign or entity, T opening tag, Y closing tag, S tag without content;
+- at the start of a line, before prose: A an admonition's marker, D a footnote's label;
+- alone on its line, a block: K code, M formula, J tags, B expressions or comments, P import or export, O an
+  admonition's marker without title, Z its end, R thematic break, U and V the line below a heading of level 1 and 2,
+  G a link definition, W front matter.
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from backend.app.textbook.opaque import find_opaque
+
 MaskKind = Literal["code", "formula", "link", "image", "tag", "module", "admonition", "heading_id", "literal"]
+
+_KINDS: dict[str, MaskKind] = {
+    **dict.fromkeys("CK", "code"),
+    **dict.fromkeys("FM", "formula"),
+    **dict.fromkeys("LNDG", "link"),
+    "I": "image",
+    **dict.fromkeys("TYSEJB", "tag"),
+    "P": "module",
+    **dict.fromkeys("AOZ", "admonition"),
+    "H": "heading_id",
+    **dict.fromkeys("XRUVW", "literal"),
+}
+BLOCK_LETTERS = "KMJBPOZRUVGW"
+MARK = re.compile(r"⟦[A-Z]\d+⟧")
+_ANY_MARK = re.compile(r"⟦[^⟦⟧\n]{0,40}⟧|[⟦⟧]")
+_BLOCK_LINE = re.compile(
+    rf"^(?P<prefix>[ \t>]*(?P<list>(?:(?:[-*+]|\d{{1,9}}[.)])[ \t>]+)*))(?P<mark>⟦[{BLOCK_LETTERS}]\d+⟧)[ \t\r]*$",
+    re.MULTILINE,
+)
+_WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
+_EDGES = re.compile(r"\A(\ufeff?[ \t\r\n]*)(.*?)([ \t\r\n]*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +69,57 @@ class BrokenMarks(ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(" ".join(problems))
+
+
+def mask(markdown: str) -> MaskedText:
+    """The text with marks; equal input gives equal text. Never fails, in time linear in the length."""
+    parts: list[str] = []
+    masks: list[Mask] = []
+    position = 0
+    for number, span in enumerate(find_opaque(markdown), 1):
+        mark = f"⟦{span.letter}{number}⟧"
+        parts += (markdown[position : span.start], mark)
+        is_block = span.letter in BLOCK_LETTERS
+        masks.append(Mask(mark, markdown[span.start : span.end], _KINDS[span.letter], is_block))
+        position = span.end
+    text = "".join([*parts, markdown[position:]])
+    return MaskedText(text, tuple(masks), count_words(text))
+
+
+def count_words(masked: str) -> int:
+    """Words of a masked text: runs of letters outside of its marks."""
+    return len(_WORD.findall(MARK.sub(" ", masked)))
+
+
+def unmask(text: str, masked: MaskedText) -> str:
+    """A reply with what its marks stand for; white space at its edges is the source's.
+    Raises BrokenMarks unless every mark is there exactly once."""
+    problems = list(_broken(text, masked))
+    if problems:
+        raise BrokenMarks(problems)
+    sources = {mask.mark: mask.source for mask in masked.masks}
+    placed = with_block_lines(text, masked.text)
+    return MARK.sub(lambda match: sources[match.group()], placed)
+
+
+def with_block_lines(reply: str, original: str) -> str:
+    """A masked reply as it will stand: edges and the lines of block marks have the white space and quote marks of
+    the `original` masked text."""
+    prefixes = {match["mark"]: match["prefix"] for match in _BLOCK_LINE.finditer(original) if not match["list"]}
+    edges, inner = _EDGES.match(original), _EDGES.match(reply)
+    if edges is None or inner is None:
+        return reply
+    body = edges[1] + inner[2] + edges[3]
+    return _BLOCK_LINE.sub(lambda line: prefixes.get(line["mark"], line["prefix"]) + line["mark"], body)
+
+
+def _broken(text: str, masked: MaskedText) -> Iterator[str]:
+    found = Counter(_ANY_MARK.findall(text))
+    for mask in masked.masks:
+        times = found.pop(mask.mark, 0)
+        if times == 0:
+            yield f"The mark {mask.mark} is missing."
+        elif times > 1:
+            yield f"The mark {mask.mark} is there {times} times instead of once."
+    for mark in found:
+        yield f"The mark {mark} is not one of the source's."
