@@ -140,8 +140,11 @@ def test_category_files_order_and_name_the_folders(tmp_path: Path) -> None:
 def test_a_site_folder_stands_for_its_docs(tmp_path: Path) -> None:
     write(tmp_path, README_md="About the repository.", docs__intro_md="# Hello")
     assert ids(read_book(tmp_path)) == ["intro"]
+    assert read_book(tmp_path).warnings == ()
     write(tmp_path, chapter_md="A page of its own.")
-    assert ids(read_book(tmp_path)) == ["README", "chapter", "docs/intro"]
+    whole = read_book(tmp_path)
+    assert ids(whole) == ["README", "chapter", "docs/intro"]
+    assert str(tmp_path / "docs") in whole.warnings[0]
     (tmp_path / "docusaurus.config.ts").write_text("")
     assert ids(read_book(tmp_path)) == ["intro"]
 

@@ -66,6 +66,10 @@ def read_book(docs: Path, *, include_unlisted: bool = False, route_base: str = "
     """
     root = _docs_folder(docs)
     reader = _Reader(root, route_base)
+    if (root / "docs").is_dir():
+        reader.warnings.append(
+            f"Read {root} whole, with docs/ as a part of the book. To read that alone, give {root / 'docs'}"
+        )
     pages = [reader.page(path) for path in reader.files()]
     if not pages:
         raise BookError(f"There is no Markdown (.md or .mdx) in {root}. Give the folder that holds the book's pages.")
