@@ -241,7 +241,7 @@ CREATE TABLE claude_calls (
   claude_request_id text
 );
 CREATE INDEX claude_calls_of_day ON claude_calls (day);
-CREATE INDEX claude_calls_of_reader ON claude_calls (user_id);
+CREATE INDEX claude_calls_of_reader ON claude_calls (user_id, id);
 CREATE INDEX claude_calls_open ON claude_calls (expires_at) WHERE outcome = 'reserved';
 
 -- Batches of calls that Claude works on for up to a day, until every line is saved and settled. Written before the batch is
@@ -266,6 +266,32 @@ CREATE TABLE claude_batch_lines (
   PRIMARY KEY (batch_id, number)
 );
 
+-- What happened on each UTC day, added up over all processes, for the owner: how often, by name and labels ("claude/answered").
+-- Nothing here leads to a reader. Like claude_calls, days of more than 400 days ago are deleted.
+CREATE TABLE usage_counters (
+  day date NOT NULL,
+  name text NOT NULL,
+  labels text NOT NULL,
+  count bigint NOT NULL CONSTRAINT usage_counters_count_positive CHECK (count > 0),
+  PRIMARY KEY (day, name, labels)
+);
+
+-- How long the stages of answering took on each day: how many times each bucket of services/latency_buckets.py.
+CREATE TABLE stage_latency (
+  day date NOT NULL,
+  stage text NOT NULL,
+  bucket smallint NOT NULL,
+  count bigint NOT NULL CONSTRAINT stage_latency_count_positive CHECK (count > 0),
+  PRIMARY KEY (day, stage, bucket)
+);
+
+-- Which processes have added to these two, and the number of the last batch of each: one that comes again is not added.
+CREATE TABLE usage_writers (
+  writer uuid PRIMARY KEY,
+  saved integer NOT NULL,
+  saved_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Which steps of backend/app/sql/migrations this database has had.
 CREATE TABLE schema_migrations (
   number integer PRIMARY KEY,
@@ -280,6 +306,7 @@ INSERT INTO schema_migrations (number, name, sha256) VALUES
   (4, '0004_budget', '726a117de07157b94d0f76d20c29b68d6a66618a506f76e60a1751a081b848c0'),
   (5, '0005_adaptations', 'b378a1582a6bef8dbe4aaaedbeeeb6794548be943c749d0ce88d6c3a2ada1e66'),
   (6, '0006_claude_batches', 'f51f848e233d6fda2bea68b2bf84f58182c1eb1df10c3b687cfcb3fc8cacb0a9'),
+  (7, '0007_usage', '662b3b1a62f08bfa690b93269069315199a60663a656f569fb8dd7ee116ea373'),
   (8, '0008_corrections', '7925d7216d96421246eb3229470e98d63af3ebdc3df44816e7a62d1b3e6d4a9d');
 
 COMMIT;

@@ -17,6 +17,7 @@ from backend.app.services import (
     migrations,
     named_queries,
     reader_records,
+    usage_records,
 )
 from backend.app.services.db_service import DBService
 from backend.app.sql import HERE, load_queries, load_steps
@@ -90,6 +91,12 @@ BINDS: dict[str, object] = {
     "positions": [0, 1],
     "number": 1,
     "sha256": "x",
+    "writer": "00000000-0000-0000-0000-000000000001",
+    "event_days": [20_000, 20_000],
+    "event_counts": [1, 1],
+    "time_days": [20_000, 20_000],
+    "time_buckets": [0, 1],
+    "time_counts": [1, 1],
     "version": "v",
     "corrections": "v",
 } | {
@@ -98,13 +105,14 @@ BINDS: dict[str, object] = {
         *("chapter_ids", "titles", "urls", "modules", "contents", "content_hashes", "source_paths"),
         *("section_keys", "kinds", "variants", "features", "models", "prompt_versions"),
         *("front_matters", "source_hashes", "headings", "correcteds"),
+        *("event_names", "event_labels", "time_stages"),
     )
 }
 QUERIES = load_queries()
 INDEXED = [
     *("find_reader", "find_credentials_by_email", "list_turns"),
     *("list_conversations", "find_conversation", "list_conversation_turns"),
-    *("export_account", "export_progress", "export_turns", "export_conversations"),
+    *("export_account", "export_progress", "export_turns", "export_conversations", "export_claude_calls"),
     *("find_translation", "find_personalization", "find_sections", "look_at_lease"),
 ]
 NOT_EXPLAINABLE = {"create_migrations_table"}
@@ -112,7 +120,7 @@ NOT_EXPLAINABLE = {"create_migrations_table"}
 
 _MODULES = (
     *(db_pool, named_queries, reader_records, budget_records, adaptation_records, batch_records, correction_records),
-    *(db_service, migrations),
+    *(usage_records, db_service, migrations),
 )
 
 

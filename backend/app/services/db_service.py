@@ -41,15 +41,16 @@ from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.services.migrations import apply_next_step, list_missing_steps
 from backend.app.services.named_queries import conversation_of, of_reader, turn_of
 from backend.app.services.reader_records import ReaderRecords
+from backend.app.services.usage_records import UsageRecords
 
 BULK_TIMEOUT_S = 60.0
 """For a whole book or a schema step: the longest that a waiting second process may have to sit through."""
 
 
-class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords, CorrectionRecords):
+class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords, CorrectionRecords, UsageRecords):
     """All that is stored per reader and per chapter; progress and export are in `reader_records`,
     the ledger is in `budget_records`, adapted chapters are in `adaptation_records`, batches in `batch_records`,
-    what people corrected in `correction_records`."""
+    what people corrected in `correction_records`, what the owner is told in `usage_records`."""
 
     async def close(self) -> None:
         """Finish running statements and close the connections."""
