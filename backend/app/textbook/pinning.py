@@ -1,0 +1,58 @@
+"""Pins the anchors of a page's headings, so that links to them hold when their words become other ones.
+
+Knows the three ways in which Docusaurus pages write ids. Must not know why the words change.
+"""
+
+import re
+from collections.abc import Iterator
+
+from backend.app.textbook.masking import Mask, mask
+from backend.app.textbook.parser import Heading, parse_headings, split_lines
+from backend.app.textbook.structure import StructureBlock, structure_of
+
+_MARK = re.compile(r"⟦[A-Z](\d+)⟧")
+_CLOSING = re.compile(r"(?:[ \t]+#+)?[ \t\r]*\n?\Z")
+_CLASSIC = re.compile(r"\{#[^{}\s]+\}\s*\Z")
+_SYNTAXES = ("{{/* #{} */}}", "{{#{}}}", "<!-- #{} -->")
+
+
+def pin_headings(content: str) -> str:
+    """The page with the id of each heading from h2 to h6 written out, as the page writes ids elsewhere (else as
+    `{/* #id */}`). Headings that have one stay as they are, and so does a page without headings."""
+    masked = mask(content)
+    lines = split_lines(masked.text)
+    syntax = _syntax(masked.masks)
+    anchors = iter(parse_headings(content))
+    for heading in structure_of(masked.text).blocks:
+        if heading.name == "heading":
+            anchor = _anchor_of(_restored(heading.text, masked.masks), heading, anchors)
+            if anchor and "⟦H" not in heading.text:
+                _write(lines, heading, syntax.format(anchor))
+    return _restored("".join(lines), masked.masks)
+
+
+def _syntax(masks: tuple[Mask, ...]) -> str:
+    ids = [found.source.strip() for found in masks if found.kind == "heading_id"]
+    classic = any(_CLASSIC.match(written) for written in ids)
+    comment = any(written.startswith("<") for written in ids)
+    return _SYNTAXES[1 if classic else 2 if comment else 0]
+
+
+def _restored(text: str, masks: tuple[Mask, ...]) -> str:
+    return _MARK.sub(lambda match: masks[int(match[1]) - 1].source, text)
+
+
+def _anchor_of(source: str, block: StructureBlock, headings: Iterator[Heading]) -> str:
+    level = int(block.detail[1])
+    alone = parse_headings(f"{'#' * level} {' '.join(source.split())}\n")
+    shown = alone[0].text if alone else ""
+    return next((known.anchor for known in headings if known.level == level and known.text == shown), "")
+
+
+def _write(lines: list[str], heading: StructureBlock, written: str) -> None:
+    """Behind the heading's last word: before a closing row of `#`, above the line of a setext heading."""
+    number = heading.end - (2 if heading.end - heading.line > 1 else 1)
+    line = lines[number]
+    closing = _CLOSING.search(line)
+    at = closing.start() if closing else len(line)
+    lines[number] = f"{line[:at]} {written}{line[at:]}"
