@@ -12,6 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from backend.app.errors import InvalidToken, NotAuthenticated
 from backend.app.models.domain import Reader, UserId
+from backend.app.services.adaptation_service import AdaptationService
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.conversations import Conversations
@@ -33,6 +34,7 @@ class Services(Protocol):
     db: DBService
     answers: AnswerService
     chapters: ChapterService
+    adaptations: AdaptationService
     progress: ProgressService
     export: ReaderExport
     passwords: PasswordHasher
@@ -68,6 +70,10 @@ async def _chapters(services: AllServices) -> ChapterService:
     return services.chapters
 
 
+async def _adaptations(services: AllServices) -> AdaptationService:
+    return services.adaptations
+
+
 async def _progress(services: AllServices) -> ProgressService:
     return services.progress
 
@@ -93,6 +99,7 @@ Db = Annotated[DBService, Depends(_db)]
 Answers = Annotated[AnswerService, Depends(_answers)]
 Threads = Annotated[Conversations, Depends(_threads)]
 Chapters = Annotated[ChapterService, Depends(_chapters)]
+Adaptations = Annotated[AdaptationService, Depends(_adaptations)]
 ReaderProgress = Annotated[ProgressService, Depends(_progress)]
 Export = Annotated[ReaderExport, Depends(_export)]
 Passwords = Annotated[PasswordHasher, Depends(_passwords)]

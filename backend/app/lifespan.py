@@ -14,10 +14,13 @@ from pathlib import Path
 import structlog
 
 from backend.app.errors import ConfigurationError, Unavailable
+from backend.app.services.adaptation_service import AdaptationService
+from backend.app.services.adaptation_tasks import AdaptationTasks
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.budget_service import BudgetService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
+from backend.app.services.daily_usage import DailyUsage
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.limit_windows import open_windows
@@ -28,6 +31,8 @@ from backend.app.services.rate_limiter import RateLimiter
 from backend.app.services.reader_export import ReaderExport
 from backend.app.services.readiness import Readiness
 from backend.app.services.retriever import Retriever
+from backend.app.services.tally import Tally
+from backend.app.services.telemetry import Telemetry
 from backend.app.services.unanswered import UnansweredLog
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
@@ -51,11 +56,13 @@ class Services:
     retriever: Retriever
     answers: AnswerService
     chapters: ChapterService
+    adaptations: AdaptationService
     progress: ProgressService
     export: ReaderExport
     passwords: PasswordHasher
     tokens: TokenSigner
     limiter: RateLimiter
+    tally: Tally
     readiness: Readiness
 
 
@@ -75,12 +82,14 @@ def answering(
     claude: ClaudeService | None,
     db: DBService,
     unanswered: UnansweredLog | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Answering:
-    """The parts of answering over these stores, put together as they are for readers; without `unanswered` nothing
-    is recorded."""
-    retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold)
+    """The parts of answering over these stores, put together as they are for readers; without `unanswered` and
+    `telemetry` nothing is recorded."""
+    retriever = Retriever(embedder, index, threshold=settings.retrieval_threshold, telemetry=telemetry)
     rewriter = QueryRewriter(claude, shelf=index, finding=retriever)
-    return Answering(rewriter, retriever, AnswerService(settings, rewriter, retriever, claude, db, unanswered))
+    answers = AnswerService(settings, rewriter, retriever, claude, db, unanswered, telemetry)
+    return Answering(rewriter, retriever, answers)
 
 
 @asynccontextmanager
@@ -89,6 +98,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     remote service that does not answer now is no reason not to start: it may answer later."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
+        tally = Tally()
+        usage = DailyUsage(db, tally)
+        usage.start()
+        stack.push_async_callback(usage.close)
         embedder, _ = await asyncio.gather(  # side by side: half a second less until the first answer
             asyncio.to_thread(open_embedder, settings), asyncio.to_thread(import_client)
         )
@@ -97,13 +110,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(index.close)
         claude = None
         if settings.anthropic_api_key:
-            budget = BudgetService(settings, db)
+            budget = BudgetService(settings, db, tally)
             stack.push_async_callback(budget.close)
-            claude = ClaudeService.from_settings(settings, budget)
+            claude = ClaudeService.from_settings(settings, budget, tally)
             stack.push_async_callback(claude.close)
         unanswered = UnansweredLog(db)
         stack.push_async_callback(unanswered.close)
-        asked = answering(settings, embedder, index, claude, db, unanswered)
+        asked = answering(settings, embedder, index, claude, db, unanswered, tally)
+        adaptations = AdaptationService(AdaptationTasks(settings), claude, db, embedder)
+        stack.push_async_callback(adaptations.close)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
         chapters = ChapterService(db)
@@ -118,11 +133,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             retriever=asked.retriever,
             answers=asked.answers,
             chapters=chapters,
+            adaptations=adaptations,
             progress=ProgressService(db, chapters),
             export=ReaderExport(db),
             passwords=passwords,
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
-            limiter=RateLimiter(settings, windows),
+            limiter=RateLimiter(settings, windows, tally),
+            tally=tally,
             readiness=Readiness({"database": db.ping, "search": index.ping}),
         )
 

@@ -1,7 +1,7 @@
 """The shapes of adapting a chapter: translating it, or rewriting it for a level. Plain frozen dataclasses."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from backend.app.models.domain import Chapter, Hardware, Level
 
@@ -45,6 +45,14 @@ class Personalize:
 
 
 Target = Translate | Personalize
+
+
+def target_of(kind: AdaptationKind, variant: str) -> Target:
+    """What is stored under these, and only of that."""
+    if kind == "translation":
+        return Translate(cast("TargetLanguage", variant))
+    level, _, hardware = variant.partition("+")
+    return Personalize(cast("Level", level), cast("Hardware", hardware))
 
 
 @dataclass(frozen=True, slots=True)

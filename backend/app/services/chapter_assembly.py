@@ -1,0 +1,53 @@
+"""The pieces of one chapter, written in any order -> the chapter, in the order of the book.
+
+Each piece is finished as soon as all before it are there, because what is said at a term's first use depends on them.
+"""
+
+from collections.abc import Callable
+
+from backend.app.adaptation.task import Finisher
+from backend.app.models.adaptation import AdaptedChapter, SectionReady
+from backend.app.services.adaptation_plan import Plan, PlannedPiece, Written
+
+Tell = Callable[[SectionReady], None]
+
+
+class ChapterAssembly:
+    """One for each time that a chapter is put together. `tell` hears of each section, in order."""
+
+    def __init__(self, plan: Plan, tell: Tell) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._finisher: Finisher = plan.task.finisher(plan.order.chapter.title)
+        self._written: dict[int, Written] = {}
+        self._finished: list[str] = []
+
+    @property
+    def missing(self) -> list[PlannedPiece]:
+        """In the order of the chapter."""
+        return [planned for planned in self._plan.pieces if planned.index not in self._written]
+
+    @property
+    def cost_microusd(self) -> int:
+        return sum(written.cost_microusd for written in self._written.values())
+
+    def put(self, planned: PlannedPiece, written: Written) -> None:
+        """A piece is there. Those that waited for it are told with it."""
+        self._written[planned.index] = written
+        pieces = self._plan.pieces
+        while (index := len(self._finished)) in self._written:
+            text = self._finisher.add(pieces[index].piece, self._written[index].text)
+            self._finished.append(text)
+            self._tell(SectionReady(index, len(self._written), len(pieces), text))
+
+    def chapter(self, *, cached: bool) -> AdaptedChapter:
+        """When nothing is missing."""
+        source = self._plan.order.chapter
+        return AdaptedChapter(
+            title=self._finisher.title or source.title,
+            content="".join(self._finished),
+            content_hash=source.content_hash,
+            sections=len(self._finished),
+            cached=cached,
+            changes=tuple(self._finisher.changes),
+        )
