@@ -138,3 +138,12 @@ async def test_a_long_passage_counts_once_with_its_best_part(ask: Ask, tmp_path:
 async def test_a_page_that_the_book_lacks_is_named_with_what_is_like_it(ask: Ask) -> None:
     with pytest.raises(EvaluationError, match=r"1 page .*\n  - arms/kinematic\.md; did you mean arms/kinematics\.md"):
         await ask(asked("Why?", ("arms/kinematic.md", "x")))
+
+
+async def test_the_end_of_a_path_is_enough_where_one_page_has_it(ask: Ask, docs: Path) -> None:
+    above = docs.parent / "above"
+    above.mkdir()
+    docs.rename(above / "book")
+    above.rename(docs)
+    (seen,) = (await ask(asked("Why does a gyroscope drift?", DRIFT))).observed
+    assert seen.reciprocal_rank == 1.0

@@ -108,7 +108,13 @@ def _vectors_file(settings: Settings, book: Book, fingerprint: str) -> Path:
 
 
 def _pages(book: Book) -> dict[str, ChapterId]:
-    return {chapter.source_path: chapter.chapter_id for chapter in book.chapters}
+    """By path, and by the end of a path where one page alone has it: the folder given may lie above the docs."""
+    whole = {chapter.source_path: chapter.chapter_id for chapter in book.chapters}
+    ends: dict[str, set[ChapterId]] = {}
+    for path, chapter_id in whole.items():
+        while path := path.partition("/")[2]:
+            ends.setdefault(path, set()).add(chapter_id)
+    return {end: next(iter(ids)) for end, ids in ends.items() if len(ids) == 1} | whole
 
 
 def _near(page: str, known: Mapping[str, Any]) -> str:
