@@ -24,6 +24,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE_PREFIXES = ("/api/auth", "/api/user", "/api/chat")
 _MAX_BODY_BYTES = 512 * 1024  # the longest chapter of the books at hand is 60 KB; a selection is 20,000 characters
 _MAX_LOGGED_PATH_CHARS = 200  # an address may be 64 KB long, and a log line is kept
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODY_DEADLINE_S = 15.0  # a client that drips its body must not hold a connection for good
 
 
@@ -121,3 +122,12 @@ class _Exchange:
         if outcome := self._scope.get("state", {}).get("outcome") or (None if self._is_sent else "left"):
             fields["outcome"] = outcome  # of a response that was sent in parts, or not to its end
         _log.info("request_served", **fields, latency_ms=elapsed_ms)
+        self._count()
+
+    def _count(self) -> None:
+        """By the template of the path: whoever makes up paths makes no new numbers."""
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        route = getattr(self._scope.get("route"), "path_format", "none")
+        services = getattr(self._scope["app"].state, "services", None)
+        if services:  # a request can come before they are open
+            services.tally.served(method, route, self.status)

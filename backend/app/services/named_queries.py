@@ -10,6 +10,7 @@ from backend.app.errors import InvalidToken
 from backend.app.models.domain import ChatTurn, ConversationSummary, Source
 from backend.app.services.db_pool import DatabasePool, Row
 from backend.app.sql import load_queries
+from backend.app.utils.threads import ThreadUse
 
 
 class NamedQueries:
@@ -18,6 +19,11 @@ class NamedQueries:
     def __init__(self, pool: DatabasePool) -> None:
         self._pool = pool
         self._sql = load_queries()
+
+    @property
+    def threads(self) -> ThreadUse:
+        """How busy the pool is."""
+        return self._pool.use
 
     async def _all(self, query: str, **binds: object) -> list[Row]:
         return await self._pool.rows(self._sql[query], binds)

@@ -16,6 +16,7 @@ from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, Rat
 from backend.app.errors import Quota, RateLimited, Unavailable
 from backend.app.models.domain import Hit, Reader
 from backend.app.services.limit_windows import Windows
+from backend.app.services.telemetry import Telemetry, Unheard
 from backend.app.utils.config import Settings
 
 ReaderLimit = Literal["questions", "translations", "personalizations"]
@@ -76,8 +77,9 @@ class RateLimiter:
     """Counts and refuses. Every method that asks for leave raises RateLimited, and an Unavailable when what was used
     cannot be known: what costs money or tries passwords is then refused, everything else never asks here."""
 
-    def __init__(self, settings: Settings, windows: Windows) -> None:
+    def __init__(self, settings: Settings, windows: Windows, telemetry: Telemetry | None = None) -> None:
         self._windows = windows
+        self._telemetry = telemetry or Unheard()
         self._secret = settings.secret_key.get_secret_value().encode()[:64]
         self._own = _reader_limits(settings)
         anonymous = settings.rate_limit_anonymous_questions_per_hour
@@ -122,6 +124,7 @@ class RateLimiter:
             hit = await self._windows.hit(limit.item, subject)
             if hit.entry is None:
                 await _take_back(self._windows, entries)
+                self._telemetry.happened("rate_limited", limit.name)
                 raise RateLimited(limit.refusal, limit.quota(hit))
             entries.append(_Entry(limit, subject, hit))
         return Allowance(self._windows, entries)

@@ -18,6 +18,7 @@ from backend.app.services.gate import gate_of, relevant
 from backend.app.services.passages import Passage, pack
 from backend.app.services.qdrant_service import QdrantService
 from backend.app.services.selection import find_marked_chunks, page_place, search_words
+from backend.app.services.telemetry import Telemetry, Unheard, timed
 
 _HITS = 20  # more than fit; what repeats another is skipped
 _JUDGED = 10  # what the gate was calibrated with
@@ -52,7 +53,15 @@ class Findings:
 class Retriever:
     """`threshold` is the cosine from which a passage is evidence by itself; None: as calibrated for the book."""
 
-    def __init__(self, embedder: EmbeddingService, index: QdrantService, *, threshold: float | None) -> None:
+    def __init__(
+        self,
+        embedder: EmbeddingService,
+        index: QdrantService,
+        *,
+        threshold: float | None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._telemetry = telemetry or Unheard()
         self._embedder = embedder
         self._index = index
         self._threshold = threshold
@@ -63,8 +72,10 @@ class Retriever:
         forms = [form for form in (*query.forms, search_words(query.selection)) if form]
         if not forms:
             return Findings((), (), is_marked=False, nearest=())
-        vectors = await self._embedder.embed(forms)
-        found = await self._index.search_forms(list(vectors), forms, limit=_HITS)
+        with timed(self._telemetry, "embed"):
+            vectors = await self._embedder.embed(forms)
+        with timed(self._telemetry, "search"):
+            found = await self._index.search_forms(list(vectors), forms, limit=_HITS)
         marked = await self._find_marked(query.selection, found.hits[-1]) if query.selection else []
         placed = marked or await self._place_on_page(query, vectors, forms)
         hits = _best_first(chain.from_iterable(found.hits))

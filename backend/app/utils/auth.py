@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -23,6 +22,7 @@ from jose import jwk, jws
 from jose.exceptions import JOSEError
 
 from backend.app.errors import ConfigurationError, InvalidToken, TooBusy
+from backend.app.utils.threads import ThreadUse, WatchedThreads
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # passlib looks for the crypt module, unused here
@@ -57,9 +57,13 @@ class PasswordHasher:
         self, *, rounds: int = BCRYPT_ROUNDS, threads: int = _HASH_THREADS, queue: int = _HASH_QUEUE
     ) -> None:
         self._context: Any = CryptContext(schemes=["bcrypt_sha256"], bcrypt_sha256__rounds=rounds)
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._executor = WatchedThreads(threads, "password")
         self._places = threading.BoundedSemaphore(threads + queue)
         self._nobodys_hash = self._executor.submit(self._hash, token_urlsafe())
+
+    @property
+    def use(self) -> ThreadUse:
+        return self._executor.use
 
     async def hash(self, password: str) -> str:
         """The string to store. Raises TooBusy."""
