@@ -63,6 +63,16 @@ class ChapterService:
             raise UnknownChapter(nearest_ids(reference, chapters))
         return known[chapter_id]
 
+    async def choose_whole_chapter(self, reference: str) -> Chapter:
+        """The same with its text; one statement for the id itself."""
+        exact = await self._store.find_chapter(ChapterId(reference))
+        if exact is not None:
+            return exact
+        chosen = await self._store.find_chapter((await self.choose_chapter(reference)).chapter_id)
+        if chosen is None:  # left the book between two statements
+            raise UnknownChapter
+        return chosen
+
 
 def resolve_reference(reference: str, chapters: Iterable[ChapterSummary]) -> ChapterId | None:
     """The id of the one chapter that `reference` names, None when there is none or more than one."""

@@ -13,7 +13,12 @@ def letters(text: str) -> str:
 
 def words(text: str) -> str:
     """The words with one space around each, so that `in` finds whole words only."""
-    return f" {_NO_LETTER.sub(' ', _one_form(text)).strip()} "
+    return f" {' '.join(word_list(text))} "
+
+
+def word_list(text: str) -> list[str]:
+    """The words in their order."""
+    return _NO_LETTER.sub(" ", _one_form(text)).split()
 
 
 def _one_form(text: str) -> str:
