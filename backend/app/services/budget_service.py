@@ -43,7 +43,7 @@ class BudgetService:
         self._limit = _microusd(settings.daily_budget_usd)
         self._reader_share = settings.budget_reader_share
         self._anonymous_share = settings.budget_anonymous_share
-        self._owner_share = settings.budget_owner_share
+        self._owner_limits = owner_limits(settings)
         self._feature_shares: dict[Feature, Decimal] = {
             "answer": settings.budget_answer_share,
             "rewrite": settings.budget_rewrite_share,
@@ -130,22 +130,13 @@ class BudgetService:
     def _limits(self, planned: PlannedTry) -> dict[str, int]:
         """What the call counts in, and how much each may have. A share of the whole needs no row of its own."""
         if planned.user_id is None and planned.feature in _NEEDS_LOGIN:
-            return self.owner_limits
+            return self._owner_limits
         shares = {f"feature:{planned.feature}": self._feature_shares[planned.feature]}
         if planned.user_id is not None:
             shares[f"reader:{planned.user_id}"] = self._reader_share
         else:
             shares["anonymous"] = self._anonymous_share
-        return self._amounts(shares)
-
-    @property
-    def owner_limits(self) -> dict[str, int]:
-        """What the owner's calls count in: no share of readers, so that neither can use up the other's."""
-        return self._amounts({"owner": self._owner_share})
-
-    def _amounts(self, shares: Mapping[str, Decimal]) -> dict[str, int]:
-        parts = {name: int(self._limit * of) for name, of in shares.items() if of < 1}
-        return {"all": self._limit, **parts}
+        return _amounts(self._limit, shares)
 
     async def _why(self, microusd: int, limits: dict[str, int]) -> WhyNoMoney | None:
         """Which part of the money has not so much left; None: all have."""
@@ -231,6 +222,16 @@ def known_prices(settings: Settings) -> dict[str, Price]:
     if problems:
         raise ConfigurationError(problems)
     return prices
+
+
+def owner_limits(settings: Settings) -> dict[str, int]:
+    """What the owner's calls count in: no share of readers, so that neither can use up the other's."""
+    return _amounts(_microusd(settings.daily_budget_usd), {"owner": settings.budget_owner_share})
+
+
+def _amounts(limit_microusd: int, shares: Mapping[str, Decimal]) -> dict[str, int]:
+    parts = {name: int(limit_microusd * of) for name, of in shares.items() if of < 1}
+    return {"all": limit_microusd, **parts}
 
 
 def _microusd(usd: Decimal) -> int:
