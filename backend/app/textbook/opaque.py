@@ -21,11 +21,13 @@ from backend.app.textbook.opaque_lines import (
     QUOTES,
     REFERENCE,
     SETEXT,
+    TASK,
     THEMATIC,
     fence_end,
     line_end,
     paragraph_end,
     title_range,
+    without_quotes,
 )
 
 _SPECIAL = re.compile(
@@ -93,7 +95,7 @@ class _Finder:
     scanner: Scanner = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scanner = Scanner(self.source, _FAILURES)
+        self.scanner = Scanner(without_quotes(self.source), _FAILURES)
         self.formula_ends = [match.end() for match in FORMULA_END.finditer(self.source)]
         for run in _RUN.finditer(self.source):
             self.runs.setdefault(run.end() - run.start(), []).append(run.start())
@@ -200,6 +202,8 @@ class _Finder:
         if not self.after_break or self.broken_modules <= 0 or not MODULE.match(self.source, self.position):
             return False
         stop = module_end(self.source, self.position)
+        while MODULE.match(self.source, stop):
+            stop = module_end(self.source, stop)
         kept = self.source[self.position : stop].rstrip()
         self.broken_modules -= kept.count("{") != kept.count("}")
         self._add(self.position, line_end(self.source, self.position + max(len(kept) - 1, 0)), "P")
@@ -252,6 +256,8 @@ class _Finder:
         if self.position >= self.limit:
             self.limit = end if heading else paragraph_end(self.source, self.position)
             self.brackets = []
+        if task := TASK.match(self.source, self.position, end):
+            self._add(*task.span(1), "X")
         self._inline(end)
         self.position = line_end(self.source, self.position) + 1
         self.in_paragraph = not heading

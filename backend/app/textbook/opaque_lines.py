@@ -17,8 +17,10 @@ REFERENCE = re.compile(
     r"\[(?!\^)(?:[^\[\]\\]|\\.){1,999}\]:[ \t]*(?:<[^<>]*>|[^\s<]\S*)"
     r"(?:[ \t]+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?[ \t]*$"
 )
+TASK = re.compile(rf"{PREFIX.pattern}(?<=[ \t])(\[[ xX]\])[ \t]")
 DIRECTIVE = re.compile(r":{3,}[ \t]*(?:(?P<name>[A-Za-z][\w-]*)(?P<rest>[^\n]*)|)$")
 FORMULA_END = re.compile(r"\$\$[ \t]*$", re.MULTILINE)
+_QUOTED = re.compile(r"[ \t]*>[ \t>]*")
 _OUTSIDE_QUOTE = re.compile(r"^(?![ \t]*>)", re.MULTILINE)
 _FENCE = re.compile(r"(?P<marker>`{3,}|~{3,})(?P<info>[^\n]*)")
 _NEW_BLOCK = re.compile(
@@ -32,6 +34,20 @@ def line_end(text: str, position: int) -> int:
     """Index of the line feed that ends the line, or of the end of the text."""
     end = text.find("\n", position)
     return len(text) if end < 0 else end
+
+
+def without_quotes(text: str) -> str:
+    """The text with blanks for the quote marks of lines that continue a quote, every character where it was; a `>`
+    that closes a tag stays."""
+    lines = text.split("\n")
+    above = 0
+    for number, line in enumerate(lines):
+        quoted = _QUOTED.match(line)
+        marks = quoted.group().count(">") if quoted else 0
+        if above and marks:
+            lines[number] = line.replace(">", " ", min(above, marks))
+        above = marks
+    return "\n".join(lines)
 
 
 def fence_end(text: str, start: int, content: int) -> int:

@@ -13,7 +13,9 @@ from backend.app.textbook.structure import StructureBlock, structure_of
 _MARK = re.compile(r"⟦[A-Z](\d+)⟧")
 _CLOSING = re.compile(r"(?:[ \t]+#+)?[ \t\r]*\n?\Z")
 _CLASSIC = re.compile(r"\{#[^{}\s]+\}\s*\Z")
-_SYNTAXES = ("{{/* #{} */}}", "{{#{}}}", "<!-- #{} -->")
+_EXPRESSION = "{{/* #{} */}}"
+_WRITTEN_CLASSIC = "{{#{}}}"
+_HTML_COMMENT = "<!-- #{} -->"
 
 
 def pin_headings(content: str) -> str:
@@ -27,15 +29,15 @@ def pin_headings(content: str) -> str:
         if heading.name == "heading":
             anchor = _anchor_of(_restored(heading.text, masked.masks), heading, anchors)
             if anchor and "⟦H" not in heading.text:
-                _write(lines, heading, syntax.format(anchor))
+                _write(lines, heading, anchor, syntax)
     return _restored("".join(lines), masked.masks)
 
 
 def _syntax(masks: tuple[Mask, ...]) -> str:
     ids = [found.source.strip() for found in masks if found.kind == "heading_id"]
-    classic = any(_CLASSIC.match(written) for written in ids)
-    comment = any(written.startswith("<") for written in ids)
-    return _SYNTAXES[1 if classic else 2 if comment else 0]
+    if any(_CLASSIC.match(written) for written in ids):
+        return _WRITTEN_CLASSIC
+    return _HTML_COMMENT if any(written.startswith("<") for written in ids) else _EXPRESSION
 
 
 def _restored(text: str, masks: tuple[Mask, ...]) -> str:
@@ -49,10 +51,12 @@ def _anchor_of(source: str, block: StructureBlock, headings: Iterator[Heading]) 
     return next((known.anchor for known in headings if known.level == level and known.text == shown), "")
 
 
-def _write(lines: list[str], heading: StructureBlock, written: str) -> None:
-    """Behind the heading's last word: before a closing row of `#`, above the line of a setext heading."""
+def _write(lines: list[str], heading: StructureBlock, anchor: str, syntax: str) -> None:
+    """Behind the heading's last word: before a closing row of `#`, above the line of a setext heading. Docusaurus
+    knows the classic syntax only in lines that begin with `#`; elsewhere it does not compile."""
     number = heading.end - (2 if heading.end - heading.line > 1 else 1)
     line = lines[number]
     closing = _CLOSING.search(line)
     at = closing.start() if closing else len(line)
-    lines[number] = f"{line[:at]} {written}{line[at:]}"
+    known = syntax if syntax != _WRITTEN_CLASSIC or line.startswith("#") else _EXPRESSION
+    lines[number] = f"{line[:at]} {known.format(anchor)}{line[at:]}"
