@@ -558,7 +558,7 @@ async def test_a_follow_up_is_noted_as_it_stands_by_itself(noting: Noting, db: D
     await ask(service, "and why is it slower?", conversation_id=str(first.conversation_id))
     await unanswered.close()
     (section,) = await db.list_unanswered(1, 10, 5)
-    assert section.questions == ("Why is a ROS 2 node slower?",)
+    assert [question.text for question in section.questions] == ["Why is a ROS 2 node slower?"]
 
 
 async def test_a_dead_database_costs_the_note_and_nothing_else(noting: Noting, nowhere: DBService) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from backend.app.models.domain import Outcome, UnansweredQuestion, UnansweredSection, WhyUnanswered
+from backend.app.models.domain import OpenQuestion, Outcome, UnansweredQuestion, UnansweredSection, WhyUnanswered
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.unanswered import MAX_CHARS, MAX_WAITING, UnansweredLog, mask
 from tests.fakes.book import chunk
@@ -110,17 +110,22 @@ async def test_the_owner_sees_sections_with_most_questions_first(db: DBService) 
     for question, changes in [
         ("What is DDS?", {}),
         ("What about QoS?", {"nearest": TOPICS}),
-        ("what is dds?", {"outcome": "partial", "reason": "model"}),
+        ("what is  dds", {"outcome": "partial", "reason": "model"}),
         ("Which DDS?", {}),
         ("Hi", {"nearest": None}),
     ]:
         await db.record_unanswered(asked(question, **changes))
     nodes, nowhere, topics = await db.list_unanswered(30, 10, 5)
     assert nodes == UnansweredSection(
-        NODES.chapter_id, "nodes", "Nodes", 3, 1, nodes.newest_at, ("what is dds?", "Which DDS?")
+        *(NODES.chapter_id, "nodes", "Nodes", 3, 1, nodes.newest_at),
+        (OpenQuestion("what is  dds", "en", 2), OpenQuestion("Which DDS?", "en", 1)),
     )
-    assert (topics.section, topics.asked, topics.questions) == ("Topics", 1, ("What about QoS?",))
-    assert (nowhere.chapter_id, nowhere.section, nowhere.questions) == (None, None, ("Hi",))
+    assert (topics.section, topics.asked, topics.questions) == (
+        "Topics",
+        1,
+        (OpenQuestion("What about QoS?", "en", 1),),
+    )
+    assert (nowhere.chapter_id, nowhere.section, nowhere.questions) == (None, None, (OpenQuestion("Hi", "en", 1),))
     assert len(await db.list_unanswered(30, 1, 5)) == 1
     assert len((await db.list_unanswered(30, 1, 1))[0].questions) == 1
 

@@ -242,9 +242,18 @@ class UnansweredQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """One wording of what the book does not answer, which came `asked` times."""
+
+    text: str
+    language: QuestionLanguage
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnansweredSection:
     """What was asked near one section and not answered: `asked` times, `partial` of them answered in part;
-    `newest_at` to the hour; `questions` are examples in different words, the most frequent first."""
+    `newest_at` to the hour; `questions` are different wordings, the most frequent first."""
 
     chapter_id: ChapterId | None
     anchor: str | None
@@ -252,7 +261,7 @@ class UnansweredSection:
     asked: int
     partial: int
     newest_at: datetime
-    questions: tuple[str, ...]
+    questions: tuple[OpenQuestion, ...]
 
 
 @dataclass(frozen=True, slots=True)

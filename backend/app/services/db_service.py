@@ -27,6 +27,7 @@ from backend.app.models.domain import (
     Hardware,
     Hit,
     Level,
+    OpenQuestion,
     PastTurn,
     Reader,
     UnansweredQuestion,
@@ -197,9 +198,12 @@ class DBService(ReaderRecords, BudgetRecords, AdaptationRecords, BatchRecords, C
         )
 
     async def list_unanswered(self, days: int, limit: int, examples: int) -> list[UnansweredSection]:
-        """Of the last `days`, by nearest section, the one with most questions first."""
+        """Of the last `days`, by nearest section, the one with most questions first; `examples`: wordings of each."""
         rows = await self._all("list_unanswered", days=days, limit=limit, examples=examples)
-        return [UnansweredSection(*fields, questions=tuple(questions)) for *fields, questions in rows]
+        return [
+            UnansweredSection(*fields, questions=tuple(map(OpenQuestion, *wordings)))
+            for *fields, wordings in ((*row[:6], row[6:]) for row in rows)
+        ]
 
     # Limits
 
