@@ -140,10 +140,16 @@ async def test_a_page_that_the_book_lacks_is_named_with_what_is_like_it(ask: Ask
         await ask(asked("Why?", ("arms/kinematic.md", "x")))
 
 
-async def test_the_end_of_a_path_is_enough_where_one_page_has_it(ask: Ask, docs: Path) -> None:
+@pytest.fixture
+def folder_above(docs: Path) -> None:
+    """The book stands one folder deeper."""
     above = docs.parent / "above"
     above.mkdir()
     docs.rename(above / "book")
     above.rename(docs)
+
+
+@pytest.mark.usefixtures("folder_above")
+async def test_the_end_of_a_path_is_enough_where_one_page_has_it(ask: Ask) -> None:
     (seen,) = (await ask(asked("Why does a gyroscope drift?", DRIFT))).observed
     assert seen.reciprocal_rank == 1.0
