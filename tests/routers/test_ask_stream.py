@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from backend.app.middleware import RequestEnvelope
-from backend.app.routers.answer_stream import prefers_stream, stream_answer
+from backend.app.routers.answer_stream import stream_answer
+from backend.app.routers.event_stream import prefers_stream
 from backend.app.services.answer_events import AnswerEvent, TextVerified
 from backend.app.utils.config import Settings
 from backend.app.utils.embedded import EmbeddedPostgres
