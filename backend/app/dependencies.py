@@ -17,10 +17,12 @@ from backend.app.services.answer_service import AnswerService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.conversations import Conversations
 from backend.app.services.db_service import DBService
+from backend.app.services.metrics import Metrics
 from backend.app.services.progress_service import ProgressService
 from backend.app.services.rate_limiter import RateLimiter
 from backend.app.services.reader_export import ReaderExport
 from backend.app.services.readiness import Readiness
+from backend.app.services.usage_report import UsageService
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from backend.app.utils.config import Settings
 
@@ -40,6 +42,8 @@ class Services(Protocol):
     passwords: PasswordHasher
     tokens: TokenSigner
     limiter: RateLimiter
+    usage: UsageService
+    metrics: Metrics
     readiness: Readiness
 
 
@@ -94,6 +98,14 @@ async def _limiter(services: AllServices) -> RateLimiter:
     return services.limiter
 
 
+async def _usage(services: AllServices) -> UsageService:
+    return services.usage
+
+
+async def _metrics(services: AllServices) -> Metrics:
+    return services.metrics
+
+
 AppSettings = Annotated[Settings, Depends(_settings)]
 Db = Annotated[DBService, Depends(_db)]
 Answers = Annotated[AnswerService, Depends(_answers)]
@@ -105,6 +117,8 @@ Export = Annotated[ReaderExport, Depends(_export)]
 Passwords = Annotated[PasswordHasher, Depends(_passwords)]
 Tokens = Annotated[TokenSigner, Depends(_tokens)]
 Limiter = Annotated[RateLimiter, Depends(_limiter)]
+Usage = Annotated[UsageService, Depends(_usage)]
+ProcessMetrics = Annotated[Metrics, Depends(_metrics)]
 
 
 class _BearerToken(SecurityBase):

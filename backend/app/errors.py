@@ -16,7 +16,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── Unauthorized         401  always with WWW-Authenticate
     │   ├── NotAuthenticated
     │   ├── InvalidToken
-    │   └── InvalidCredentials
+    │   ├── InvalidCredentials
+    │   └── InvalidAdminToken
     ├── NotFound             404
     │   ├── ChapterNotFound
     │   └── ConversationNotFound
@@ -127,6 +128,11 @@ class InvalidToken(Unauthorized):
 class InvalidCredentials(Unauthorized):
     code = "invalid_credentials"
     default_detail = "E-mail or password is wrong."
+
+
+class InvalidAdminToken(Unauthorized):
+    code = "invalid_admin_token"
+    default_detail = "This is for the site's owner: send ADMIN_TOKEN as 'Authorization: Bearer <token>'."
 
 
 class NotFound(AppError):

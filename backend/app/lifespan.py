@@ -6,7 +6,7 @@ services as the server does.
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from backend.app.services.daily_usage import DailyUsage
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.limit_windows import open_windows
+from backend.app.services.metrics import Metrics
 from backend.app.services.progress_service import ProgressService
 from backend.app.services.qdrant_service import QdrantService, import_client, open_index
 from backend.app.services.query_rewriter import QueryRewriter
@@ -34,11 +35,13 @@ from backend.app.services.retriever import Retriever
 from backend.app.services.tally import Tally
 from backend.app.services.telemetry import Telemetry
 from backend.app.services.unanswered import UnansweredLog
+from backend.app.services.usage_report import UsageService
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from backend.app.utils.config import Settings
 from backend.app.utils.embedded import EmbeddedPostgres
+from backend.app.utils.threads import ThreadUse
 
 SAMPLE_BOOK = Path(__file__).parent / "sample_book" / "docs"
 _log = structlog.get_logger(__name__)
@@ -63,6 +66,8 @@ class Services:
     tokens: TokenSigner
     limiter: RateLimiter
     tally: Tally
+    usage: UsageService
+    metrics: Metrics
     readiness: Readiness
 
 
@@ -140,8 +145,20 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             tokens=TokenSigner(settings.secret_key.get_secret_value(), settings.access_token_expire_minutes),
             limiter=RateLimiter(settings, windows, tally),
             tally=tally,
+            usage=UsageService(settings, db, embedder.embed),
+            metrics=Metrics(tally, _pools(db, embedder, passwords)),
             readiness=Readiness({"database": db.ping, "search": index.ping}),
         )
+
+
+def _pools(
+    db: DBService, embedder: EmbeddingService, passwords: PasswordHasher
+) -> dict[str, Callable[[], ThreadUse]]:
+    return {
+        "database": lambda: db.threads,
+        "embedding": lambda: embedder.use,
+        "passwords": lambda: passwords.use,
+    }
 
 
 @asynccontextmanager

@@ -6,12 +6,16 @@ writes itself must never choose the key: what is no address there counts as the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 NO_PEER = "local"
 """The network of a connection that has no address: a Unix socket."""
 
+_FORWARDED = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"}
+)
+_OWN_NAMES = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _IPV6_PREFIX = 64  # what a provider gives one customer; the 2**64 addresses in it are free to choose
 _WITH_PORT = re.compile(r"\[(?P<bracketed>[^\[\]]*)\](?::[0-9]{1,5})?|(?P<plain>[^:]*):[0-9]{1,5}")
 _MAX_CHARACTERS = 64  # the longest spelling has 39, a zone and a port added
@@ -26,6 +30,14 @@ def client_network(peer: str | None, forwarded_for: Sequence[str], trusted_hops:
     """
     found = _entry_from_right(forwarded_for, trusted_hops) if trusted_hops else None
     return _network(found or "") or _network(peer or "") or NO_PEER
+
+
+def is_this_machine(peer: str | None, host: str, header_names: Iterable[str]) -> bool:
+    """Whether a request was made on this machine. Behind a proxy here every peer is, so what any proxy passed on is
+    not; `host` must be a name of this machine as well, which no page of another site can make a browser send."""
+    passed_on = any(name.lower().startswith("x-forwarded") or name.lower() in _FORWARDED for name in header_names)
+    is_local = peer == "::1" or (_network(peer or "") or "").startswith("127.")
+    return is_local and not passed_on and bool(_OWN_NAMES.fullmatch(host))
 
 
 def _entry_from_right(headers: Sequence[str], number: int) -> str | None:

@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(
         default=10080, ge=1, le=525600, description="Life of a login token in minutes (10080 = 7 days)."
     )
+    admin_token: Annotated[SecretStr, AfterValidator(checks.check_admin_token)] | None = Field(
+        default=None,
+        description="Opens GET /api/admin/usage and /metrics to its owner, at least 32 characters. Empty: to nobody.",
+    )
     allowed_origins: Origins = Field(
         default=("http://localhost:3000", "http://localhost:3001"),
         description="Origins whose pages may call this API (CORS), separated by commas.",

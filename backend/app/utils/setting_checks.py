@@ -30,6 +30,17 @@ def check_secret_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def check_admin_token(secret: SecretStr) -> SecretStr:
+    """Refuse a token that could be guessed or is well known, and one that no header can carry."""
+    token = secret.get_secret_value()
+    if not re.fullmatch(rf"[!-~]{{{MIN_SECRET_BYTES},}}", token) or looks_like_placeholder(token):
+        raise ValueError(
+            f"must be at least {MIN_SECRET_BYTES} letters, digits and signs that nobody can guess. "
+            f"Use the output of: {NEW_SECRET}"
+        )
+    return secret
+
+
 def check_api_key(secret: SecretStr) -> SecretStr:
     """Refuse what cannot be sent in an HTTP header: spaces, line breaks, typographic characters."""
     if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
