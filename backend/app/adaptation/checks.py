@@ -1,21 +1,132 @@
-"""What is wrong with a reply, whatever it was asked for. Sentences that the model is told before its second try."""
+"""What is wrong with a reply: sentences that the model is told before its second try.
+
+`common_problems` holds for translations and personalized text alike; the others compare a reply with its source block
+by block and are for replies that keep every block. Works on masked texts. Pure.
+"""
 
 import re
-from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Piece
-from backend.app.textbook.masking import MaskedText
+from backend.app.textbook.masking import MARK, BrokenMarks, MaskedText, unmask
+from backend.app.textbook.structure import structure_of
 
-MARK = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
+
+class Pair(NamedTuple):
+    """A block of the source and what stands for it. `name` as in `structure`: "heading", "paragraph", "td"."""
+
+    source: str
+    reply: str
+    name: str
+
+
+SLACK = 25
+"""Characters by which a short text may miss its length."""
+DOUBLED_FROM = 1.4
+"""Times the words of its source from which a block with a repetition says something twice."""
+_WORD = re.compile(r"[^\W\d_]+")
+_ENDED_SOURCE = re.compile(r"[.?!][\"'”’)*_\]]*\s*\Z")
+_ENDED = re.compile(r"[.?!:;…۔؟॥।。][\"'”’«»)*_\]\s]*\Z")
+_SENTENCE_END = re.compile(r"(?<=[.?!۔؟।])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Characters of a reply, as multiples of the source's."""
+
+    least: float
+    most: float
+
+
+OF_ALL = Lengths(0.45, 1.9)
+OF_BLOCK = Lengths(0.33, 2.4)
 
 
 def common_problems(piece: Piece, masked: MaskedText, reply: str) -> list[str]:
-    """Checks that hold for translations and for personalized text alike."""
-    if not reply.strip():
+    """Checks of any reply: something is there, every mark once, nothing that is not the text itself. A title stays
+    one line."""
+    if not MARK.sub("", reply).strip(" \t\r\n#*_->|"):
         return ["The reply is empty."]
-    given, found = Counter(mask.mark for mask in masked.masks), Counter(MARK.findall(reply))
+    problems = [*_mark_problems(masked, reply), *telltales(masked.text, reply)]
+    if piece.role == "title" and len(reply.strip().splitlines()) > 1:
+        problems.append("The title has to stay one line.")
+    return problems
+
+
+def paired_blocks(source: str, reply: str) -> list[Pair]:
+    """The texts of two masked texts of one structure; ValueError when their structures differ."""
+    ours, theirs = (structure_of(text).blocks for text in (source, reply))
     return [
-        f"The mark {mark} stands {found[mark]} times in it instead of {given[mark]}."
-        for mark in given | found
-        if found[mark] != given[mark]
+        Pair(mine.text, other.text, mine.name)
+        for mine, other in zip(ours, theirs, strict=True)
+        if mine.text or other.text
     ]
+
+
+def length_problems(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What is much too short or too long, as a whole or in one block."""
+    sizes = [(_size(pair.source), _size(pair.reply)) for pair in pairs]
+    if wrong := _wrong_length(sum(size for size, _ in sizes), sum(size for _, size in sizes), OF_ALL):
+        yield f"The text is too {wrong} for its source."
+    for pair, (wanted, found) in zip(pairs, sizes, strict=True):
+        if wrong := "empty" if wanted and not found else _wrong_length(wanted, found, OF_BLOCK):
+            yield f"What stands for {excerpt(pair.source)!r} is too {wrong}.".replace("too empty", "empty")
+        elif found and not wanted:
+            yield f"{excerpt(pair.reply)!r} stands where the source has no words."
+
+
+def emphasis_problems(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Blocks with other bold text than their source, or with half of it: its asterisks would be shown."""
+    for source, reply, _ in pairs:
+        if source.count("**") != reply.count("**"):
+            yield f"What stands for {excerpt(source)!r} has not the same bold text."
+
+
+def broken_off(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Blocks that end in the middle of a sentence though their source does not."""
+    for source, reply, _ in pairs:
+        if _ENDED_SOURCE.search(source) and len(_WORD.findall(source)) >= 6 and not _ENDED.search(reply):
+            yield f"What stands for {excerpt(source)!r} breaks off: its last sentence has no end."
+
+
+def said_twice(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Blocks that say the same words twice, which makes them longer than their source."""
+    for source, reply, _ in pairs:
+        words = _WORD.findall(MARK.sub(" ", reply).lower())
+        if len(words) > DOUBLED_FROM * len(_WORD.findall(MARK.sub(" ", source))) and _repeats(reply, words):
+            yield f"What stands for {excerpt(source)!r} says something twice."
+
+
+def excerpt(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= 60 else f"{plain[:57]}..."
+
+
+def _mark_problems(masked: MaskedText, reply: str) -> tuple[str, ...]:
+    try:
+        unmask(reply, masked)
+    except BrokenMarks as broken:
+        return broken.problems
+    return ()
+
+
+def _size(text: str) -> int:
+    return len("".join(MARK.sub("", text).split()))
+
+
+def _wrong_length(wanted: int, found: int, lengths: Lengths) -> str:
+    if found < lengths.least * wanted - SLACK:
+        return "short"
+    return "long" if found > lengths.most * wanted + SLACK else ""
+
+
+def _repeats(text: str, words: list[str]) -> bool:
+    half = len(words) // 2
+    if len(set(words[:half])) >= 4 and words[:half] == words[-half:]:
+        return True
+    sentences = [tuple(_WORD.findall(part.lower())) for part in _SENTENCE_END.split(MARK.sub(" ", text))]
+    long = [sentence for sentence in sentences if len(set(sentence)) >= 4]
+    return len(long) > len(set(long))

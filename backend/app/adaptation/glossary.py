@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from backend.app.adaptation.languages import DEFAULT_LANGUAGE, LANGUAGES
+from backend.app.adaptation.languages import DEFAULT_LANGUAGE, LANGUAGES, Language, find_language
 from backend.app.errors import ConfigurationError
 from backend.app.models.adaptation import TargetLanguage
 
@@ -72,8 +72,14 @@ class Glossary:
 
 def load_glossary(language: TargetLanguage, own_file: Path | None = None) -> Glossary:
     """Ours, and the owner's own lines, which win. Raises ConfigurationError, which names every bad line."""
-    own = _read_own(own_file) if own_file else {}
-    return Glossary({**_ours().get(language, {}), **own.get(language, {})})
+    own: Mapping[str, str] = _read_own(own_file).get(language, {}) if own_file else {}
+    replaced = {_same_term(term) for term in own}
+    ours = {term: gloss for term, gloss in _ours().get(language, {}).items() if _same_term(term) not in replaced}
+    return Glossary({**ours, **own})
+
+
+def _same_term(term: str) -> str:
+    return term.casefold().replace("-", " ")
 
 
 @cache
@@ -104,18 +110,18 @@ def read_lines(lines: Iterable[str], name: str) -> tuple[dict[TargetLanguage, di
         if not line.strip() or line.startswith("#"):
             continue
         term, gloss, code = (*(field.strip() for field in line.split("\t")), "", "")[:3]
-        language = next((known for known in LANGUAGES if known == (code or DEFAULT_LANGUAGE)), None)
+        language = find_language(code or DEFAULT_LANGUAGE)
         wrong = _wrong_line(line, term, gloss, language)
         if wrong or language is None:
             problems.append(f"{name}: line {number}: {wrong}")
-        elif term in glosses.setdefault(language, {}):
+        elif term in glosses.setdefault(language.code, {}):
             problems.append(f"{name}: line {number}: the term {term!r} stands there twice.")
         else:
-            glosses[language][term] = gloss
+            glosses[language.code][term] = gloss
     return glosses, problems
 
 
-def _wrong_line(line: str, term: str, gloss: str, language: TargetLanguage | None) -> str:
+def _wrong_line(line: str, term: str, gloss: str, language: Language | None) -> str:
     if not 2 <= len(line.split("\t")) <= 3 or not term or not gloss:
         return "it has to be term<TAB>gloss or term<TAB>gloss<TAB>language."
     if language is None:

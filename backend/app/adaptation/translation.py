@@ -1,17 +1,35 @@
-"""Translating a chapter: what is asked for each piece, what is accepted, and how the pieces become a chapter."""
+"""Translating a chapter: what is asked for each piece, what is accepted, and how the pieces become a chapter.
 
+Accepted is only what keeps the whole structure, every mark, number and glossary term, and is in the language.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from backend.app.adaptation.checks import common_problems
+from backend.app.adaptation import checks
+from backend.app.adaptation.finishing import TranslationFinisher
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import LANGUAGES, Language
+from backend.app.adaptation.numerals import number_problems
 from backend.app.adaptation.requests import Wish, piece_request
-from backend.app.models.adaptation import Change, Piece, TargetLanguage, Translate
+from backend.app.adaptation.rules import rules_version
+from backend.app.adaptation.wording import Wording
+from backend.app.models.adaptation import Piece, TargetLanguage, Translate
 from backend.app.prompts import load_prompt
-from backend.app.textbook.masking import MaskedText
+from backend.app.textbook.masking import MARK, MaskedText
+from backend.app.textbook.pinning import pin_headings
+from backend.app.textbook.structure import differences
 
 PROMPT = "translate"
+MOST_FOREIGN_TERMS = 2
+"""Glossary terms that a reply may have beside its source's: for a pronoun, say."""
+MOST_FOREIGN_WORDS = 3
+STEM = 4
+_LATIN_WORD = re.compile(r"[A-Za-z]{3,}")
 
 
 @dataclass(frozen=True)
@@ -29,37 +47,66 @@ class TranslationTask:
     def prompt(self) -> str:
         return PROMPT
 
-    @property
+    @cached_property
     def version(self) -> str:
-        return f"{load_prompt(PROMPT).version}-{self.glossary.version}"
+        """Of instructions, glossary and everything that decides in code."""
+        parts = "\n".join((load_prompt(PROMPT).version, self.glossary.version, rules_version()))
+        return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
     def prepare(self, content: str) -> str:
-        return content
+        return pin_headings(content)
 
     def request(self, model: str, piece: Piece, masked: MaskedText) -> dict[str, Any]:
         notes = (("language", self._spoken.described), ("terms", "\n".join(self.glossary.terms_in(masked.text))))
         return piece_request(model, Wish(PROMPT, notes, self._spoken.tokens_per_word), piece, masked)
 
     def problems(self, piece: Piece, masked: MaskedText, reply: str) -> list[str]:
-        return common_problems(piece, masked, reply)
+        source = masked.text
+        found = [*checks.common_problems(piece, masked, reply), *differences(source, reply)]
+        if found:
+            return found
+        pairs = checks.paired_blocks(source, reply)
+        comma = self._spoken.comma_is_decimal
+        return [
+            *(
+                problem
+                for pair in pairs
+                for problem in number_problems(pair.source, pair.reply, comma_is_decimal=comma)
+            ),
+            *self._wording.problems(pairs),
+            *self._term_problems(piece, source, reply),
+            *checks.length_problems(pairs),
+            *checks.emphasis_problems(pairs),
+            *checks.broken_off(pairs),
+            *checks.said_twice(pairs),
+        ]
 
-    def finisher(self, title: str) -> "TranslationFinisher":
-        return TranslationFinisher(title)
+    def finisher(self, title: str) -> TranslationFinisher:
+        return TranslationFinisher(title, self._spoken, self.glossary)
 
     @property
     def _spoken(self) -> Language:
         return LANGUAGES[self.language]
 
+    @cached_property
+    def _wording(self) -> Wording:
+        return Wording(self._spoken, self.glossary)
 
-class TranslationFinisher:
-    """Joins the pieces of one chapter and learns its title."""
+    def _term_problems(self, piece: Piece, source: str, reply: str) -> Iterator[str]:
+        terms, found = self.glossary.terms_in(source), self.glossary.terms_in(reply)
+        for term in terms:
+            if term not in found:
+                yield f"The term {term!r} has to stay in English."
+        known = " ".join((source, *piece.heading_path))
+        foreign = set(found) - set(self.glossary.terms_in(known))
+        if len(foreign) > MOST_FOREIGN_TERMS or self._has_foreign_words(known, reply):
+            yield "It speaks of other things than the piece: translate the text of the piece."
 
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.changes: tuple[Change, ...] = ()
-
-    def add(self, piece: Piece, adapted: str) -> str:
-        if piece.role == "title":
-            self.title = adapted.strip().removeprefix("#").strip()
-            return ""
-        return adapted
+    def _has_foreign_words(self, known: str, reply: str) -> bool:
+        """Whether many of the Latin words are none of the source's. Spelling and endings may differ."""
+        if self._spoken.script == "Latn":
+            return False
+        stems = {word[:STEM].lower() for word in _LATIN_WORD.findall(known)}
+        words = {word.lower() for word in _LATIN_WORD.findall(MARK.sub(" ", reply))}
+        foreign = [word for word in words if word[:STEM] not in stems]
+        return len(foreign) > MOST_FOREIGN_WORDS and len(foreign) > len(words) / 4

@@ -1,0 +1,218 @@
+"""Whether a block of a reply is written in the language it was asked for, and not left in English.
+
+Marks, glossary terms, names and what both sides quote word for word may stay English; so a share of letters alone
+says little about a short block. What says more: English pronouns, auxiliaries and conjunctions, which no technical
+term has. Thresholds are for teachers' prose that is full of English terms. Pure.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from backend.app.adaptation.checks import Pair, excerpt
+from backend.app.adaptation.glossary import Glossary
+from backend.app.adaptation.languages import Language, Script
+from backend.app.textbook.masking import MARK
+
+LEAST_SHARE = 0.25
+"""Of a block: letters of the target's script among those and the Latin letters of lower-case words."""
+LEAST_SHARE_OF_ALL = 0.4
+PROSE_WORDS = 4
+"""A block of the source with as many ordinary words is prose and has to be translated."""
+LONGEST_QUOTE = 80
+
+# Of sentences: no technical term, name or title in lower case has them.
+_SENTENCE = """
+    it its it's they them their theirs we our us you your yours he she his her him this these those that which who
+    whom whose is are was were am be been being has have had does did do doesn't don't didn't isn't aren't wasn't
+    can't cannot won't can could should would will shall may might must because although though unless if when where
+    why how what never not"""
+_CONNECTING = """
+    the a an of and or but to in into on onto for by with without from at as out over under between through before
+    after than then so such also very too just even still already however therefore thus hence often always usually
+    sometimes only both either neither each every many much more most some any few several same other another since
+    until about here there while whether"""
+# Of headings that are a word or two: no terms either.
+_PLAIN = """
+    introduction summary overview conclusion exercises getting started understanding building writing creating
+    choosing starting making using reading checking further next steps prerequisites objectives outcomes takeaways
+    questions answers examples"""
+_ALSO_SPANISH_OR_FRENCH = """
+    a no on me he or as has use any son main an sent comment but tu os introduction conclusion note notes"""
+_FUNCTION_WORDS = {
+    "es": """
+        el la los las un una unos unas de del al y o en con por para que se es son su sus no como más este esta
+        estos estas lo le les pero cuando entre sobre sin ser hay cada también puede tiene muy ya si donde""",
+    "fr": """
+        le la les un une des de du au aux et ou en dans avec par pour que qui se est sont son sa ses ce cette ces ne
+        pas plus il elle ils elles on mais quand entre sur sans être chaque aussi peut comme si où leur""",
+    "ur": """
+        کا کی کے میں ہے ہیں سے کو اور پر نے یہ وہ جو کہ بھی ہوتا ہوتی ہوتے کرتا کرتی کرتے کر لیے گا گی گے تھا ایک
+        اس""",
+    "ar": """
+        في على إلى هذا هذه التي الذي أن إن كان هو هي عن أو ثم كل بين عند قد لم كما ذلك يتم يمكن""",
+    "fa": "است این را به برای که می شود شده کند هستند",
+    "hi": "का की के में है हैं से को और पर ने यह वह जो कि भी होता होती होते करता करती करते कर लिए एक इस",
+}
+_RIVALS = {"ur": ("ar", "fa"), "ar": ("ur", "fa"), "hi": (), "es": ("fr",), "fr": ("es",)}
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ \t\n]*[,;:()\"“”*_–—-]*[ \t\n]*[A-Za-z][A-Za-z'’-]*)*")
+_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+_QUOTE = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|«([^»\n]+)»")
+_SCRIPTS: dict[str, Script] = {"ARABIC": "Arab", "DEVANAGARI": "Deva", "LATIN": "Latn"}
+
+
+class Wording:
+    """What may stay English differs by language and glossary; all else is the same for all."""
+
+    def __init__(self, language: Language, glossary: Glossary) -> None:
+        self._language = language
+        self._glossary = glossary
+
+    def problems(self, pairs: Sequence[Pair]) -> Iterator[str]:
+        """One sentence for each block that is not as it should be."""
+        parts = [self._bare_pair(pair) for pair in pairs]
+        for pair, bare in zip(pairs, parts, strict=True):
+            problem = self._foreign_letters(pair.source, bare.reply) or self._english(bare)
+            if problem:
+                yield f"{problem} ({excerpt(pair.reply)})"
+        if len(_prose_words("\n".join(bare.source for bare in parts))) >= 3 * PROSE_WORDS:
+            yield from self._too_little("\n".join(bare.reply for bare in parts))
+        yield from self._another_language("\n".join(bare.reply for bare in parts))
+
+    def _bare_pair(self, pair: Pair) -> Pair:
+        return Pair(self._bare(pair.source, pair.reply), self._bare(pair.reply, pair.source), pair.name)
+
+    def _bare(self, text: str, other: str) -> str:
+        """The text without what may stay English."""
+        quoted = [match[0] for match in _QUOTE.finditer(text) if len(match[0]) <= LONGEST_QUOTE and match[0] in other]
+        for quote in quoted:
+            text = text.replace(quote, " ; ")
+        for found in reversed(self._glossary.find(text)):
+            text = f"{text[: found.start]} ; {text[found.end :]}"
+        return MARK.sub(" ; ", text)
+
+    def _foreign_letters(self, source: str, bare: str) -> str:
+        allowed = set(source)
+        letters = [
+            c
+            for c in bare
+            if c.isalpha() and c not in allowed and _script(c) not in (self._language.script, "Latn", "Grek")
+        ]
+        return f"It has letters of another script: write {self._language.name}." if len(letters) > 1 else ""
+
+    def _english(self, bare: Pair) -> str:
+        if self._language.script == "Latn":
+            is_left = _is_left_in_latin(bare, self._language)
+        else:
+            is_left = _is_left(bare, self._language.script)
+        return f"A part is not translated into {self._language.name}" if is_left else ""
+
+    def _too_little(self, bare: str) -> Iterator[str]:
+        script = self._language.script
+        if script != "Latn" and _share(bare, script) < LEAST_SHARE_OF_ALL:
+            yield f"Too little of it is in {self._language.name}."
+
+    def _another_language(self, bare: str) -> Iterator[str]:
+        words = [word.lower() for word in _WORD.findall(bare)]
+        own = _count(words, _words(_FUNCTION_WORDS[self._language.code]))
+        is_latin = self._language.script == "Latn"
+        for rival in _RIVALS[self._language.code]:
+            only_its = _words(_FUNCTION_WORDS[rival]) - _words(_FUNCTION_WORDS[self._language.code])
+            if _count(words, only_its) > max(2 * own, 3 if is_latin else 0, 0.1 * len(words)):
+                yield f"It is not in {self._language.name} but in another language."
+        if is_latin and len(words) >= 40 and own < 0.03 * len(words):
+            yield f"It is not in {self._language.name}."
+
+
+def _is_left(bare: Pair, script: Script) -> bool:
+    """Of a target in another script than English."""
+    if any(_is_english_run(run[0]) for run in _RUN.finditer(bare.reply)):
+        return True
+    prose = _prose_words(bare.source)
+    if _has_script(bare.reply, script):
+        return len(prose) >= PROSE_WORDS and _share(bare.reply, script) < LEAST_SHARE
+    words = {word.lower() for word in _LATIN_WORD.findall(bare.reply)}
+    telling = _words(_SENTENCE) | _words(_PLAIN)
+    if bare.name == "heading":
+        telling |= _words(_CONNECTING)
+    return bool(words & telling) or len(prose) >= PROSE_WORDS or _has_new_word(bare)
+
+
+def _has_new_word(bare: Pair) -> bool:
+    """A Latin word that is none of the source's: a transcription."""
+    known = {word[:4].lower() for word in _LATIN_WORD.findall(bare.source)}
+    return any(word[:4].lower() not in known for word in _LATIN_WORD.findall(bare.reply) if len(word) > 2)
+
+
+def _is_english_run(run: str) -> bool:
+    """Whether Latin words in a row are a part of a sentence: not a term, a name or a title."""
+    words = _LATIN_WORD.findall(run)
+    if _is_title(words):
+        return False
+    lower = [word for word in words if word.islower()]
+    of_sentences = sum(word in _words(_SENTENCE) for word in lower)
+    connecting = sum(word in _words(_CONNECTING) for word in lower)
+    return (of_sentences >= 1 and len(words) >= 3) or (of_sentences + connecting >= 2 and len(words) >= 6)
+
+
+def _is_title(words: Sequence[str]) -> bool:
+    """Introduction to Robotics: all words but the small ones begin with a capital letter."""
+    great = [word for word in words if word.lower() not in _words(_CONNECTING)]
+    return bool(great) and all(not word[0].islower() for word in great) and not _starts_a_sentence(words)
+
+
+def _starts_a_sentence(words: Sequence[str]) -> bool:
+    return words[0].lower() in _words(_SENTENCE)
+
+
+def _is_left_in_latin(bare: Pair, language: Language) -> bool:
+    """Of a target in Latin letters: words that only English has, in a window without the target's own."""
+    if len(_prose_words(bare.source)) >= PROSE_WORDS and _folded(bare.source) == _folded(bare.reply):
+        return True
+    own = _words(_FUNCTION_WORDS[language.code])
+    english = (_words(_SENTENCE) | _words(_CONNECTING)) - _words(_ALSO_SPANISH_OR_FRENCH) - own
+    words = [word.lower() for word in _LATIN_WORD.findall(bare.reply)]
+    for start in range(max(1, len(words) - 7)):
+        window = words[start : start + 8]
+        hits = sum(word in english for word in window)
+        if hits >= 2 and hits > sum(word in own for word in window):
+            return True
+    return False
+
+
+def _prose_words(text: str) -> list[str]:
+    """Ordinary words: in lower case, two letters at least."""
+    return [word for word in _LATIN_WORD.findall(text) if word.islower() and len(word) > 1]
+
+
+def _share(bare: str, script: Script) -> float:
+    own = sum(_script(c) == script for c in bare if c.isalpha())
+    latin = sum(len(word) for word in _prose_words(bare))
+    return own / (own + latin) if own + latin else 1.0
+
+
+def _has_script(bare: str, script: Script) -> bool:
+    return any(_script(c) == script for c in bare if c.isalpha())
+
+
+@cache
+def _script(letter: str) -> str:
+    name = unicodedata.name(letter, "").split(" ")[0]
+    return _SCRIPTS.get(
+        name, "Grek" if name in ("GREEK", "MICRO", "OHM", "MATHEMATICAL", "DOUBLE-STRUCK", "SCRIPT") else name
+    )
+
+
+def _count(words: Sequence[str], known: frozenset[str]) -> int:
+    return sum(word in known for word in words)
+
+
+@cache
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _folded(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
