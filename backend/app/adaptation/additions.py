@@ -8,14 +8,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.app.adaptation.prose import MARK, WORD, count_words, sentences_of
+from backend.app.adaptation.prose import WORD, sentences_of
 from backend.app.models.domain import Level
+from backend.app.textbook.masking import count_words
 
 LABELS: Mapping[Level, tuple[str, ...]] = {
     "beginner": ("Definition", "Example", "Step by step"),
     "intermediate": ("Tip", "Common mistake", "Optimization"),
     "advanced": ("Research", "Technique", "Trade-off"),
 }
+WITH_NUMBERS = ("Example", "Step by step")
+"""Labels below which numbers may stand that the source does not have: they are made up to show something."""
 MOST_WORDS = 120
 FEWEST_WORDS = 4
 WORDS_PER_ADDITION = 60
@@ -49,13 +52,19 @@ class Parted:
 
 
 def part(source: str, adapted: str) -> Parted:
-    """What was added and what stands for the source. A quote with a label that the source has itself is no addition:
-    each of them stays with the one most like it."""
+    """What was added and what stands for the source."""
+    lines = adapted.split("\n")
+    added = added_lines(source, adapted)
+    return Parted(_without(lines, added), tuple(_addition(lines, span) for span in added))
+
+
+def added_lines(source: str, adapted: str) -> list[tuple[int, int]]:
+    """The half-open ranges of lines of what was added. Where the source has such a quote itself, the one most like it
+    is no addition."""
     lines = adapted.split("\n")
     quotes = list(_labelled(lines))
     own = _own_quotes([_words(source.split("\n"), span) for span in _labelled(source.split("\n"))], lines, quotes)
-    added = [span for span in quotes if span not in own]
-    return Parted(_without(lines, added), tuple(_addition(lines, span) for span in added))
+    return [span for span in quotes if span not in own]
 
 
 def problems(source: str, parted: Parted, level: Level) -> list[str]:
@@ -130,11 +139,13 @@ def _heading_above(lines: Sequence[str]) -> str:
 
 def _splits_list(lines: Sequence[str], span: tuple[int, int]) -> bool:
     """Whether what follows the block would go on with a list that began before it."""
-    following = next((line for line in lines[span[1] :] if line.strip()), "")
-    if not (_ITEM.match(following) or following[:1] in " \t"):
-        return False
-    paragraph_start = next((line for line in reversed(lines[: span[0]]) if line.strip()), "")
-    return bool(_ITEM.match(paragraph_start)) or paragraph_start[:1] in " \t"
+    before = next((line for line in reversed(lines[: span[0]]) if line.strip()), "")
+    after = next((line for line in lines[span[1] :] if line.strip()), "")
+    return _in_list(before) and _in_list(after)
+
+
+def _in_list(line: str) -> bool:
+    return bool(_ITEM.match(line)) or line.startswith((" ", "\t"))
 
 
 def _wrong(addition: Addition, labels: Sequence[str]) -> Iterator[str]:
@@ -146,8 +157,8 @@ def _wrong(addition: Addition, labels: Sequence[str]) -> Iterator[str]:
         yield f"{begins} has {words} words; an added block may have at most {MOST_WORDS}."
     if words < FEWEST_WORDS:
         yield f"{begins} says nothing."
-    if MARK.search(addition.text):
-        yield f"{begins} contains a ⟦…⟧ mark; marks belong only where the source has them."
+    if "⟦" in addition.text:
+        yield f"{begins} contains a mark; marks belong only where the source has them."
     if "`" in addition.text or any(_BLOCK_INSIDE.match(line) for line in addition.text.split("\n")):
         yield f"{begins} contains code, a heading, a table, a rule or another quote; use plain sentences or a list."
     if addition.is_in_list:

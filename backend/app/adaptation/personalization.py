@@ -5,40 +5,53 @@ The rewritten prose is held to its source; what stands beside it, in labelled qu
 less, because an example may need numbers of its own.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.app.adaptation import additions
+from backend.app.adaptation import additions, fidelity
 from backend.app.adaptation.checks import common_problems
 from backend.app.adaptation.glossary import Glossary
-from backend.app.adaptation.prose import count_words
+from backend.app.adaptation.readability import not_easier
+from backend.app.adaptation.references import invented_references
 from backend.app.adaptation.requests import Wish, piece_request
+from backend.app.adaptation.rules import rules_version
+from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Change, Personalize, Piece
 from backend.app.models.domain import Hardware, Level
 from backend.app.prompts import load_prompt
-from backend.app.textbook.masking import MaskedText
+from backend.app.textbook.masking import MARK, MaskedText, count_words
 
 PROMPT = "personalize"
-RULES_VERSION = "1"
-"""To be raised with any change of the rules by which a text is accepted."""
 TOKENS_PER_WORD = 3.2  # 1.8 of English prose, for a text of 1.6 times the words and its added blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Words of a whole text against those of its source: `most * source + spare`."""
+    """Words of a whole text: at most `most` times those of its source and `spare`. `adds_from`: words of a source
+    from which something has to be added."""
 
     most: float
     spare: int
+    adds_from: int
 
 
-LEAST_OF_SOURCE = 0.7
 LENGTHS: Mapping[Level, Length] = {
-    "beginner": Length(1.6, 90),
-    "intermediate": Length(1.5, 60),
-    "advanced": Length(1.2, 0),
+    "beginner": Length(1.6, 90, 100),
+    "intermediate": Length(1.5, 60, 100),
+    "advanced": Length(1.2, 0, 150),
 }
+LEAST_OF_SOURCE = 0.6
+CHANGES_FROM = 40
+"""Words of a source from which a reply that only repeats it is none."""
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
+_REMARK = re.compile(
+    r"\bfor (?:absolute |complete )?beginners\b|\b(?:beginner|intermediate|advanced)[- ](?:level|readers?|version)\b"
+    r"|\bI(?:['’](?:m|ve|ll|d)| (?:am|have|will|can|hope|did|kept|added|changed|made|wrote|rewrote|simplified))\b"
+    r"|\blet me know\b|\bhope (?:this|that|it) helps\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class PersonalizationTask:
 
     @property
     def version(self) -> str:
-        return f"{load_prompt(PROMPT).version}-{self.glossary.version}-{RULES_VERSION}"
+        return f"{load_prompt(PROMPT).version}-{self.glossary.version}-{rules_version()}"
 
     def prepare(self, content: str) -> str:
         return content
@@ -75,19 +88,47 @@ class PersonalizationTask:
         return piece_request(model, Wish(PROMPT, notes, TOKENS_PER_WORD), piece, masked)
 
     def problems(self, piece: Piece, masked: MaskedText, reply: str) -> list[str]:
-        parted = additions.part(masked.text, reply)
-        return [
+        source = masked.text
+        parted = additions.part(source, reply)
+        found = [
             *common_problems(piece, masked, parted.core),
-            *additions.problems(masked.text, parted, self.level),
+            *fidelity.problems(source, parted.core, self.glossary),
+            *additions.problems(source, parted, self.level),
+            *_invented(piece.text, parted, reply),
+            *self._length_problems(source, parted, reply),
+            *self._hard_to_read(source, parted, reply),
         ]
+        return list(dict.fromkeys(found))
 
     def finisher(self, title: str) -> "PersonalizedChapter":
         return PersonalizedChapter(title)
 
     def _length(self, masked: MaskedText) -> str:
         words = count_words(masked.text)
-        most, blocks = _most_words(self.level, words), additions.most_additions(masked.text)
-        return f"the piece has {words} words; write at most {most}, with at most {blocks} blocks"
+        blocks = additions.most_additions(masked.text)
+        return f"the piece has {words} words; write at most {self._most(words)}, with at most {blocks} blocks"
+
+    def _most(self, words: int) -> int:
+        length = LENGTHS[self.level]
+        return int(length.most * words) + length.spare
+
+    def _length_problems(self, source: str, parted: additions.Parted, reply: str) -> Iterator[str]:
+        words, core, whole = (count_words(text) for text in (source, parted.core, reply))
+        if core < LEAST_OF_SOURCE * words:
+            yield f"Without added blocks it has {core} words, the piece {words}: something is left out."
+        if whole > self._most(words):
+            yield f"It has {whole} words; at most {self._most(words)} are allowed."
+        elif self.level == "advanced" and _size(reply) > LENGTHS["advanced"].most * _size(source):
+            yield f"It has {_size(reply)} characters, the piece {_size(source)}: at most 20 % more are allowed."
+        if words >= CHANGES_FROM and reply.split() == source.split():
+            yield "It is the piece as it was, without any change."
+        if words >= LENGTHS[self.level].adds_from and not parted.additions:
+            yield f"Nothing was added. Add a block with one of the labels {', '.join(additions.LABELS[self.level])}."
+
+    def _hard_to_read(self, source: str, parted: additions.Parted, reply: str) -> list[str]:
+        if self.level != "beginner":
+            return []
+        return not_easier(source, {"the rewritten prose": parted.core, "the text with its added blocks": reply})
 
 
 @dataclass(slots=True)
@@ -106,7 +147,26 @@ class PersonalizedChapter:
         )
         return "" if piece.role == "title" else adapted
 
+    def keep(self, piece: Piece, corrected: str) -> str:
+        """As it is: nothing is put into a text of the model either."""
+        return self.add(piece, corrected)
 
-def _most_words(level: Level, source_words: int) -> int:
-    length = LENGTHS[level]
-    return int(length.most * source_words) + length.spare
+
+def _invented(source: str, parted: additions.Parted, reply: str) -> Iterator[str]:
+    """What a reply brings along that neither the source nor the kind of an added block accounts for."""
+    yield from telltales(source, "\n\n".join(addition.text for addition in parted.additions))
+    for reference in invented_references(source, reply):
+        yield f"{reference!r} is a reference that the piece does not have; leave it out."
+    for words in dict.fromkeys(match.group() for match in _REMARK.finditer(reply)):
+        if words.casefold() not in source.casefold():
+            yield f"{words!r} speaks of the task; write only the text."
+    known = set(_NUMBER.findall(source))
+    for addition in parted.additions:
+        if addition.label not in additions.WITH_NUMBERS:
+            for number in dict.fromkeys(_NUMBER.findall(addition.text)):
+                if number not in known:
+                    yield f"The number {number} below {addition.label!r} is not in the piece; leave it out."
+
+
+def _size(text: str) -> int:
+    return len("".join(MARK.sub("", text).split()))

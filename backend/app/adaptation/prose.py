@@ -6,13 +6,14 @@ Knows Markdown, masked or not. Must not know levels or languages.
 import re
 from collections.abc import Iterator
 
+from backend.app.textbook.masking import MARK
 from backend.app.textbook.mdx import clean
 from backend.app.textbook.parser import inline_text, parse_blocks, split_lines
 from backend.app.textbook.splitting import split_sentences
 
-MARK = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _MARKERS = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*", re.MULTILINE)
+_NO_PROSE = re.compile(r"^[ \t>]*⟦[AOZ]\d+⟧.*$|^.*\n[ \t>]*⟦[UV]\d+⟧[ \t]*$", re.MULTILINE)
 
 
 def paragraphs(text: str) -> list[str]:
@@ -22,7 +23,7 @@ def paragraphs(text: str) -> list[str]:
 
 def raw_paragraphs(text: str) -> list[str]:
     """The same with their inline markup, without marks and the markers of lists and quotes."""
-    page = clean(text).text
+    page = clean(_NO_PROSE.sub("", text)).text
     lines = split_lines(page)
     blocks = ("".join(lines[block.start : block.end]) for block in parse_blocks(page) if block.kind == "text")
     return [MARK.sub(" ", _MARKERS.sub("", block)) for block in blocks]
@@ -42,8 +43,3 @@ def words_of(markdown: str) -> str:
     """Inline Markdown as a reader sees it, on one line; "" when there is no word."""
     words = " ".join(inline_text(markdown).split())
     return words if WORD.search(words) else ""
-
-
-def count_words(text: str) -> int:
-    """Words of letters, wherever they stand; marks are none."""
-    return len(WORD.findall(MARK.sub(" ", text)))

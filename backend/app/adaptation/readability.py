@@ -5,16 +5,17 @@ personnel", 1975: 0.39 words per sentence + 11.8 syllables per word - 15.59. Syl
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.app.adaptation.prose import WORD, sentences
 
 EASY = 6.0
-"""A text below this grade has only to stay below it."""
+"""A source below this grade is easy already: the text has only to stay below it too."""
 FEWEST_WORDS = 40
-"""A text with fewer words is a caption or a definition: one word moves its grade by several."""
-SHORT_TEXT_MAY_RISE = 1.0
+"""The same for a source with fewer words in whole sentences: captions, lists of topics."""
 
+_ENDED = re.compile(r"[.!?:…][\"'”’)\]]*$")
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT = re.compile(
     r"(?<=[^aeiouy])(?<![^aeiouy]l)e$|(?<=q)ue$|(?<=[^aeiouy])e(?=t(?:imes|hing)$)|(?<=[^aeiouytd])ed$"
@@ -28,7 +29,7 @@ _APART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`grade` is the Flesch-Kincaid grade; 0.0 when there are no words."""
+    """`grade` is the Flesch-Kincaid grade, 0.0 when there are no words; `words` counts those of whole sentences."""
 
     grade: float
     words: int
@@ -36,12 +37,13 @@ class Reading:
 
 def measure(text: str) -> Reading:
     """Of the prose alone; `text` may hold marks."""
-    found = sentences(text)
-    words = [word for sentence in found for word in WORD.findall(sentence)]
+    spoken = [(WORD.findall(sentence), _ENDED.search(sentence) is not None) for sentence in sentences(text)]
+    words = [word for parts, _ in spoken for word in parts]
     if not words:
         return Reading(0.0, 0)
     syllables = sum(count_syllables(word) for word in words)
-    return Reading(0.39 * len(words) / len(found) + 11.8 * syllables / len(words) - 15.59, len(words))
+    grade = 0.39 * len(words) / len(spoken) + 11.8 * syllables / len(words) - 15.59
+    return Reading(grade, sum(len(parts) for parts, is_whole in spoken if is_whole))
 
 
 def count_syllables(word: str) -> int:
@@ -49,3 +51,16 @@ def count_syllables(word: str) -> int:
     letters = word.casefold().replace("’", "'").split("'")[0]
     groups = len(_VOWELS.findall(letters)) + len(_APART.findall(letters)) - len(_SILENT.findall(letters))
     return max(1, groups)
+
+
+def not_easier(source: str, texts: Mapping[str, str]) -> list[str]:
+    """What a beginner's text has to be told. `texts`: name -> text that has to be easier than the source."""
+    before = measure(source)
+    is_small = before.words < FEWEST_WORDS or before.grade <= EASY
+    found: list[str] = []
+    for name, text in texts.items():
+        grade = measure(text).grade
+        if grade > max(before.grade, EASY) if is_small else grade >= before.grade:
+            found.append(f"Use shorter sentences and simpler words: {name} has grade {grade:.1f}, the source "
+                         f"{before.grade:.1f} (Flesch-Kincaid).")  # fmt: skip
+    return found
