@@ -47,7 +47,7 @@ class TranslationTask:
     def prompt(self) -> str:
         return PROMPT
 
-    @cached_property
+    @property
     def version(self) -> str:
         """Of instructions, glossary and everything that decides in code."""
         parts = "\n".join((load_prompt(PROMPT).version, self.glossary.version, rules_version()))

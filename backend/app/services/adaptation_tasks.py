@@ -1,8 +1,7 @@
 """Which task, which model and which part of the money belong to a target."""
 
-from functools import cached_property
-
-from backend.app.adaptation.glossary import Glossary, load_glossary
+from backend.app.adaptation.glossary import load_glossary
+from backend.app.adaptation.languages import DEFAULT_LANGUAGE, LANGUAGES
 from backend.app.adaptation.personalization import PersonalizationTask
 from backend.app.adaptation.task import Task
 from backend.app.adaptation.translation import TranslationTask
@@ -19,13 +18,15 @@ FAILURES: dict[AdaptationKind, type[Unavailable]] = {
 
 
 class AdaptationTasks:
-    """One per process: what a task needs is read once."""
+    """One per process: what a task needs is read once. Raises ConfigurationError for a bad glossary file."""
 
     def __init__(self, settings: Settings) -> None:
         self._models: dict[AdaptationKind, str] = {
             "translation": settings.claude_translation_model,
             "personalization": settings.claude_model,
         }
+        own_terms = settings.translation_glossary_file
+        self._glossaries = {language: load_glossary(language, own_terms) for language in LANGUAGES}
         self._made: dict[Target, Task] = {}
 
     def task(self, target: Target) -> Task:
@@ -39,9 +40,5 @@ class AdaptationTasks:
 
     def _make(self, target: Target) -> Task:
         if isinstance(target, Translate):
-            return TranslationTask(target.language, load_glossary(target.language))
-        return PersonalizationTask(target.level, target.hardware, self._terms)
-
-    @cached_property
-    def _terms(self) -> Glossary:
-        return load_glossary("ur")
+            return TranslationTask(target.language, self._glossaries[target.language])
+        return PersonalizationTask(target.level, target.hardware, self._glossaries[DEFAULT_LANGUAGE])

@@ -111,6 +111,10 @@ class Settings(BaseSettings):
         min_length=1,
         description="Model that translates chapters: paid for once, so quality wins.",
     )
+    translation_glossary_file: Annotated[Path, AfterValidator(_in_repo)] | None = Field(
+        default=None,
+        description="Your own terms, `term<TAB>gloss[<TAB>language]` on each line; they win over those shipped.",
+    )
     claude_cheaper_model: str | None = Field(
         default=None, description="Model that takes over when 80 % of the day's money is spent. Empty: none does."
     )
