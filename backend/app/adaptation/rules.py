@@ -4,7 +4,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-TEXTBOOK = ("masking", "opaque", "opaque_lines", "pinning", "sectioning", "structure")
+TEXTBOOK = ("masking", "opaque", "opaque_lines", "pinning", "sectioning", "structure", "structure_blocks")
 
 
 @cache

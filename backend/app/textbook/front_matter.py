@@ -1,5 +1,6 @@
 """The YAML block above a page, read so that a broken one costs a warning and never the page."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -24,6 +25,28 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str, str]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return _simple_settings(block.group(1)), body, f"front matter is not valid YAML ({reason}); read line by line"
     return mapping(loaded), body, ""
+
+
+def with_title(block: str, title: str, *, add: bool) -> str:
+    """The block (fences and all, or "") with another title and everything else as it was. Without a title of its own
+    it gets one only when `add`; a broken block stays as it is."""
+    quoted = json.dumps(title, ensure_ascii=False)
+    if not block.strip():
+        return f"---\ntitle: {quoted}\n---\n\n" if add else block
+    match = _BLOCK.match(block)
+    try:
+        root = cast("yaml.Node | None", yaml.compose(match[1], Loader=yaml.SafeLoader)) if match else None  # pyright: ignore[reportUnknownMemberType]
+    except yaml.YAMLError:
+        return block
+    if match is None or (root is not None and not isinstance(root, yaml.MappingNode)):
+        return block
+    start = match.start(1)
+    for key, value in root.value if root else ():
+        if key.value == "title":
+            old = match[1][value.start_mark.index : value.end_mark.index]
+            end = start + value.end_mark.index - (len(old) - len(old.rstrip()))
+            return f"{block[: start + value.start_mark.index]}{quoted}{block[end:]}"
+    return f"{block[:start]}title: {quoted}\n{block[start:]}" if add and not (root and root.flow_style) else block
 
 
 def mapping(value: object) -> dict[str, Any]:

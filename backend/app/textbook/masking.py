@@ -13,8 +13,9 @@ for and how it stands:
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from backend.app.textbook.opaque import find_opaque
@@ -35,9 +36,10 @@ _KINDS: dict[str, MaskKind] = {
 BLOCK_LETTERS = "KMJBPOZRUVGW"
 MARK = re.compile(r"⟦[A-Z]\d+⟧")
 _ANY_MARK = re.compile(r"⟦[^⟦⟧\n]{0,40}⟧|[⟦⟧]")
-_BLOCK_LINE = re.compile(
-    rf"^(?P<prefix>[ \t>]*(?P<list>(?:(?:[-*+]|\d{{1,9}}[.)])[ \t>]+)*))(?P<mark>⟦[{BLOCK_LETTERS}]\d+⟧)[ \t\r]*$",
-    re.MULTILINE,
+_MARKED_LINE = re.compile(
+    rf"(?P<prefix>[ \t>]*(?P<list>(?:(?:[-*+]|\d{{1,9}}[.)])[ \t>]+)*))"
+    rf"(?P<mark>⟦(?:[{BLOCK_LETTERS}]\d+⟧(?=[ \t\r]*$)|[AD]\d+⟧))(?P<rest>.*)",
+    re.DOTALL,
 )
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 _EDGES = re.compile(r"\A(\ufeff?[ \t\r\n]*)(.*?)([ \t\r\n]*)\Z", re.DOTALL)
@@ -103,14 +105,58 @@ def unmask(text: str, masked: MaskedText) -> str:
 
 
 def with_block_lines(reply: str, original: str) -> str:
-    """A masked reply as it will stand: edges and the lines of block marks have the white space and quote marks of
-    the `original` masked text."""
-    prefixes = {match["mark"]: match["prefix"] for match in _BLOCK_LINE.finditer(original) if not match["list"]}
+    """A masked reply as it will stand: the white space at its edges, and around the lines of block marks, admonition
+    titles and footnotes, is that of the `original` masked text, and so are their indents and quote marks."""
     edges, inner = _EDGES.match(original), _EDGES.match(reply)
     if edges is None or inner is None:
         return reply
-    body = edges[1] + inner[2] + edges[3]
-    return _BLOCK_LINE.sub(lambda line: prefixes.get(line["mark"], line["prefix"]) + line["mark"], body)
+    lines = (edges[1] + inner[2] + edges[3]).split("\n")
+    known = {line.mark: line for line in _marked_lines(original.split("\n"))}
+    placed: list[str] = []
+    position = 0
+    for line in _marked_lines(lines):
+        wanted = known.get(line.mark)
+        if wanted is None:
+            continue
+        placed += lines[position : line.number]
+        while placed and _is_blank(placed[-1]):
+            placed.pop()
+        prefix = line.prefix if wanted.in_list or line.in_list else wanted.prefix
+        placed += [*wanted.before, prefix + line.mark + line.rest, *wanted.behind]
+        position = line.number + 1 + len(line.behind)
+    return "\n".join([*placed, *lines[position:]])
+
+
+@dataclass(frozen=True, slots=True)
+class _MarkedLine:
+    """A line that begins with a mark, and the blank lines around it."""
+
+    number: int
+    mark: str
+    prefix: str
+    rest: str
+    in_list: bool
+    before: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
+def _marked_lines(lines: Sequence[str]) -> Iterator[_MarkedLine]:
+    for number, line in enumerate(lines):
+        match = _MARKED_LINE.match(line) if "⟦" in line else None
+        if match:
+            before = _blanks(lines, range(number - 1, -1, -1))
+            behind = _blanks(lines, range(number + 1, len(lines)))
+            in_list = bool(match["list"])
+            rest = match["rest"].rstrip(" \t\r") if match["mark"][1] in BLOCK_LETTERS else match["rest"]
+            yield _MarkedLine(number, match["mark"], match["prefix"], rest, in_list, before[::-1], behind)
+
+
+def _blanks(lines: Sequence[str], places: Iterable[int]) -> tuple[str, ...]:
+    return tuple(lines[place] for place in takewhile(lambda place: _is_blank(lines[place]), places))
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t\r>")
 
 
 def _broken(text: str, masked: MaskedText) -> Iterator[str]:

@@ -213,7 +213,7 @@ class _Finder:
         if note := FOOTNOTE.match(self.source, content, end):
             self._add(content, note.end(), "D")
             return False
-        if self.in_paragraph or not REFERENCE.match(self.source, content, end):
+        if not REFERENCE.match(self.source, content, end):
             return False
         self._add(content, end, "G")
         return True
@@ -266,13 +266,30 @@ class _Finder:
         """Spans from the position to the end of the line, or further when one goes over it."""
         while self.position < end:
             special = _SPECIAL.search(self.source, self.position, end)
-            if special is None:
-                self.position = end
-                return
-            self.position = special.start()
-            self._special(special)
+            if special:
+                self.position = special.start()
+                self._special(special)
+            else:
+                self._rest_of_line(end)
             if self.position > end:
                 end = line_end(self.source, self.position)
+
+    def _rest_of_line(self, end: int) -> None:
+        """Words; two blanks at their end break the line on the page, so they are a span with the line's end."""
+        words = self.source[self.position : end].rstrip(" ")
+        start = self.position + len(words)
+        self.position = end
+        if end - start >= 2 and words and self._goes_on(end):
+            self._add(start, self._next_words(end), "X")
+
+    def _goes_on(self, end: int) -> bool:
+        """Whether the next line is words of the same paragraph, whatever Markdown it may be read as."""
+        following = self._next_words(end)
+        return following < self.limit and (self.source[following].isalnum() or self.source[following] in "\"'(“‘")
+
+    def _next_words(self, end: int) -> int:
+        prefix = QUOTES.match(self.source, end + 1)
+        return prefix.end() if prefix else end + 1
 
     def _special(self, match: re.Match[str]) -> None:
         sign = match.group()
@@ -373,7 +390,6 @@ class _Finder:
 
     def _escape(self) -> None:
         following = self.source[self.position + 1 : self.position + 2]
-        if following == "\n" and self.position + 2 < self.limit:
-            prefix = QUOTES.match(self.source, self.position + 2)
-            return self._add(self.position, prefix.end() if prefix else self.position + 2, "X")
+        if following == "\n" and self._goes_on(self.position + 1):
+            return self._add(self.position, self._next_words(self.position + 1), "X")
         return self._add(self.position, self.position + (2 if following in _PUNCTUATION else 1), "X")

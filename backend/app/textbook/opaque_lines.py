@@ -42,12 +42,17 @@ def without_quotes(text: str) -> str:
     lines = text.split("\n")
     above = 0
     for number, line in enumerate(lines):
-        quoted = _QUOTED.match(line)
+        quoted = _QUOTED.match(line) if above else None
         marks = quoted.group().count(">") if quoted else 0
-        if above and marks:
+        if marks:
             lines[number] = line.replace(">", " ", min(above, marks))
-        above = marks
+        above = _count_quotes(line)
     return "\n".join(lines)
+
+
+def _count_quotes(line: str) -> int:
+    prefix = PREFIX.match(line)
+    return prefix.group().count(">") if prefix else 0
 
 
 def fence_end(text: str, start: int, content: int) -> int:

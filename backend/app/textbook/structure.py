@@ -1,160 +1,133 @@
-"""The structure of a masked text, and in which ways another one differs from it.
+"""In which ways the structure of a masked reply differs from its source's, in sentences that a model can act on.
 
-Knows CommonMark with tables and the letters of `masking`. Must not know languages, levels or what marks stand for.
+Refuses what could not be MDX any more or shows another page. Accepts what a translator may do: lines joined, other
+bullets, emphasis elsewhere in a sentence, loose lists for tight ones. Must not know languages or levels.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.token import Token
-from mdit_py_plugins.footnote.index import footnote_def
+from backend.app.textbook.masking import MARK, with_block_lines
+from backend.app.textbook.structure_blocks import Structure, StructureBlock, TopBlock, structure_of, top_blocks
 
-from backend.app.textbook.masking import BLOCK_LETTERS, MARK, with_block_lines
+__all__ = ["Structure", "StructureBlock", "TopBlock", "differences", "structure_of", "top_blocks"]
 
-_ALONE = re.compile(rf"⟦[{BLOCK_LETTERS}]\d+⟧[ \t]*$")
-_TITLE = re.compile(r"⟦A\d+⟧")
-_SETEXT = {"U": "===", "V": "---"}
-
-
-@dataclass(frozen=True, slots=True)
-class StructureBlock:
-    """One block in the order of the page. `detail` is what must be equal: a heading's level, "ordered", rows x
-    columns, the block mark itself; `around` names the quotes and lists it stands in, the outermost first; `inline`
-    counts its marks and links; `line` and `end` are its half-open range of lines, `text` its inline Markdown."""
-
-    name: str
-    detail: str
-    around: tuple[str, ...]
-    inline: Counter[str]
-    text: str
-    line: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """What must be the same on both sides of an adaptation."""
-
-    blocks: tuple[StructureBlock, ...]
-
-
-def structure_of(markdown: str) -> Structure:
-    """The blocks of a masked text."""
-    return Structure(tuple(_blocks(_MARKDOWN.parse(_with_setext(markdown)))))
-
-
-@dataclass(frozen=True, slots=True)
-class TopBlock:
-    """A block that stands in no other one. `level` and `text` are set for headings."""
-
-    name: str
-    line: int
-    level: int = 0
-    text: str = ""
-
-
-def top_blocks(markdown: str) -> list[TopBlock]:
-    """The outermost blocks of a masked text in order: whole lists, quotes and tables count as one."""
-    tokens = _MARKDOWN.parse(_with_setext(markdown))
-    found: list[TopBlock] = []
-    for number, token in enumerate(tokens):
-        if token.level == 0 and token.nesting >= 0 and token.map:
-            heading = token.type == "heading_open"
-            level, text = (int(token.tag[1]), tokens[number + 1].content) if heading else (0, "")
-            found.append(TopBlock(token.type.removesuffix("_open"), token.map[0], level, text))
-    return found
+_NOUNS = {
+    "item": "list items",
+    "quote": "block quotes",
+    "row": "table rows",
+    "th": "table columns",
+    "td": "table cells",
+    "footnote": "footnotes",
+    "rule": "lines of dashes",
+    "fence": "code fences of its own",
+    "title": "admonition titles",
+    "paragraph": "paragraphs",
+}
+_SIGNS = "<{}`$\\"
+_MODULE = re.compile(r"^(?:import|export)(?=[\s{*'\"])", re.MULTILINE)
+_LINE_STARTS = (
+    (_MODULE, "a line that begins with the word import or export, which is code there"),
+    (re.compile(r"^[ \t>]*:::", re.MULTILINE), "a line that begins with :::"),
+    (
+        re.compile(r"^[ \t>]*(?:[-*+] +|\d+[.)] +)?(?:\[[^\]\n]+\]|⟦N\d+⟧):", re.MULTILINE),
+        "a link or footnote definition",
+    ),
+    (
+        re.compile(r":[A-Za-z][\w-]*\["),
+        "a colon, a word and a bracket without spaces between them, which is a directive",
+    ),
+)
+_EXCERPT = 50
 
 
 def differences(source: str, adapted: str) -> list[str]:
     """What a masked reply has lost, added or moved, one sentence each; [] when its structure is the source's."""
-    ours = structure_of(source).blocks
-    theirs = structure_of(with_block_lines(adapted, source)).blocks
-    for mine, other in zip_longest(ours, theirs):
-        if (
-            mine is None
-            or other is None
-            or (mine.name, mine.detail, mine.around) != (other.name, other.detail, other.around)
-        ):
-            return [_sentence(mine, other)]
+    placed = with_block_lines(adapted, source)
+    ours, theirs = structure_of(source).blocks, structure_of(placed).blocks
     return [
-        f"The {mine.name} {mine.text[:40]!r} has other marks or links than in the source."
-        for mine, other in zip(ours, theirs, strict=True)
-        if mine.inline != other.inline
+        *_signs(source, placed),
+        *(list(_counted(ours, theirs)) or list(_moved(ours, theirs)) or list(_inside(ours, theirs))),
     ]
 
 
-def _sentence(mine: StructureBlock | None, other: StructureBlock | None) -> str:
-    wanted = f"a {mine.name} {mine.detail}".strip() if mine else "the end"
-    found = f"a {other.name} {other.detail}".strip() if other else "the end"
-    place = f" at {other.text[:60]!r}" if other and other.text else ""
-    return f"Where the source has {wanted}, your text has {found}{place}."
+def _signs(source: str, adapted: str) -> Iterator[str]:
+    """Program that the reply brought along: of what could be program, the source has only marks."""
+    for sign in _SIGNS:
+        if adapted.count(sign) > source.count(sign):
+            yield f"Your text has {sign!r} outside of the marks: write no code, HTML or formulas of your own."
+    for pattern, what in _LINE_STARTS:
+        if len(pattern.findall(adapted)) > len(pattern.findall(source)):
+            yield f"Your text has {what}; the source has not."
 
 
-def _with_setext(markdown: str) -> str:
-    return re.sub(r"⟦([UV])\d+⟧", lambda match: _SETEXT[match[1]], markdown)
+def _counted(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) -> Iterator[str]:
+    """Kinds of blocks of which there are more or fewer."""
+    wanted, found = (Counter(_kind(block) for block in blocks) for blocks in (ours, theirs))
+    for kind in [*wanted, *(kind for kind in found if kind not in wanted)]:
+        if wanted[kind] == found[kind]:
+            continue
+        if kind.startswith("⟦"):
+            yield f"The mark {kind} has to stand alone on its line, as in the source."
+        else:
+            yield f"The source has {wanted[kind] or 'no'} {kind}, your text has {found[kind] or 'none'}."
 
 
-def _mark_block(state: StateBlock, start: int, _end: int, silent: bool) -> bool:
-    """markdown-it's rule for a line that belongs to a mark: alone, or an admonition's title."""
-    first, stop = state.bMarks[start] + state.tShift[start], state.eMarks[start]
-    line = state.src[first:stop]
-    name = "mark" if _ALONE.match(line) else "title" if _TITLE.match(line) else ""
-    if not name:
-        return False
-    if silent:
-        return True
-    state.line = start + 1
-    token = state.push(name, "", 0)
-    token.content = line.strip()
-    token.map = [start, state.line]
-    return True
+def _kind(block: StructureBlock) -> str:
+    if block.name == "mark":
+        return block.detail
+    return f"headings of level {block.detail[1:]}" if block.name == "heading" else _NOUNS.get(block.name, block.name)
 
 
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"maxNesting": 40}).enable(["table", "strikethrough"])
-    markdown.block.ruler.before("fence", "mark", _mark_block, {"alt": ["paragraph", "blockquote", "list", "table"]})
-    markdown.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
-    return markdown.disable(["code", "html_block", "html_inline", "reference", "entity", "autolink"])
+def _moved(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) -> Iterator[str]:
+    """The first block that stands where the source has another one."""
+    for mine, other in zip_longest(ours, theirs):
+        if mine is None or other is None or _place(mine) != _place(other):
+            yield f"Where the source has {_described(mine)}, your text has {_described(other)}."
+            return
 
 
-_MARKDOWN = _markdown()
+def _place(block: StructureBlock) -> tuple[object, ...]:
+    return block.name, block.detail, block.around, bool(block.text.strip())
 
 
-def _blocks(tokens: list[Token]) -> Iterator[StructureBlock]:
-    around: list[str] = []
-    kind, detail = "", ""
-    lines = (0, 0)
-    for token in tokens:
-        name = token.type.removesuffix("_open").removesuffix("_close")
-        if token.type.endswith("_close") and name in ("blockquote", "bullet_list", "ordered_list"):
-            around.pop()
-        elif name in ("blockquote", "bullet_list", "ordered_list") and token.nesting == 1:
-            around.append(name)
-        elif token.type == "list_item_open":
-            yield _block("item", around[-1], around, token)
-        elif token.nesting == 1:
-            kind, detail, lines = name, token.tag if name == "heading" else "", _lines(token, lines)
-        elif token.type == "inline":
-            yield _inline(kind, detail, around, token, lines)
-        elif token.type in ("mark", "title", "hr", "fence"):
-            yield _block("rule" if token.type == "hr" else token.type, token.content[:60], around, token)
+def _described(block: StructureBlock | None) -> str:
+    if block is None:
+        return "its end"
+    shown = f" {_excerpt(block)!r}" if block.text.strip() else ""
+    detail = f" ({block.detail})" if block.detail and block.detail not in shown else ""
+    inside = f" in {', '.join(block.around)}" if block.around else ""
+    return f"a {block.name}{detail}{inside}{shown}"
 
 
-def _lines(token: Token, default: tuple[int, int] = (0, 0)) -> tuple[int, int]:
-    return (token.map[0], token.map[1]) if token.map else default
+def _inside(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) -> Iterator[str]:
+    for mine, other in zip(ours, theirs, strict=True):
+        place = f"in {_excerpt(other)!r}"
+        for lost in mine.inline - other.inline:
+            yield f"{_lost(lost)}, {place}."
+        if other.inline - mine.inline and not mine.inline - other.inline:
+            yield f"{', '.join(other.inline - mine.inline)} does not belong {place}."
+        if mine.bold and not other.bold:
+            yield f"The bold words are not bold any more {place}."
+        if other.loose > mine.loose:
+            yield f"Signs of emphasis (**) do not close {place}: a closing one stands directly behind a letter."
+        if other.lines > mine.lines:
+            yield f"A mark stands alone on a line {place}; it belongs in one line with the words around it."
+        if other.name == "title" and other.text.count("[") != other.text.count("]"):
+            yield f"The brackets of the title do not match {place}."
 
 
-def _block(name: str, detail: str, around: list[str], token: Token) -> StructureBlock:
-    marks = MARK.findall(token.content)
-    detail = detail if name != "title" else marks[0]
-    return StructureBlock(name, detail, tuple(around), Counter(marks), token.content, *_lines(token))
+def _lost(what: str) -> str:
+    marks = MARK.findall(what)
+    if what.startswith(("link", "empty")):
+        return f"The link [...]({''.join(marks)}) has to stay one, with its words in the brackets"
+    if "…" in what or "×" in what:
+        return f"The marks {' and '.join(marks)} have to enclose words, in this order and inside of the same emphasis"
+    return f"The mark {what} is not where it belongs"
 
 
-def _inline(kind: str, detail: str, around: list[str], token: Token, lines: tuple[int, int]) -> StructureBlock:
-    inside = MARK.findall(token.content) + re.findall(r"\]\(⟦L\d+⟧\)|\]\[⟦L\d+⟧\]", token.content)
-    return StructureBlock(kind, detail, tuple(around), Counter(inside), token.content, *lines)
+def _excerpt(block: StructureBlock) -> str:
+    plain = " ".join(block.text.split())
+    return plain if len(plain) <= _EXCERPT else f"{plain[:_EXCERPT]}..."
