@@ -34,6 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+translations = typer.Typer(no_args_is_help=True, help="Translated chapters as pages of a Docusaurus site, and back.")
+app.add_typer(translations, name="translations")
+
 
 def main() -> None:
     """Run the command in sys.argv and exit."""
@@ -149,6 +152,40 @@ def evaluate(
         max_usd=Decimal(str(max_usd)),
     )
     if not asyncio.run(command.evaluate(settings, request)):
+        raise typer.Exit(1)
+
+
+@translations.command("export")
+def export_translations(
+    language: Annotated[str, typer.Option(help="Which translation: ur, hi, ar, es or fr.")] = "ur",
+    out: Annotated[Path, typer.Option(help="The site's i18n folder.")] = Path("i18n"),
+    fill: Annotated[bool, typer.Option("--fill", help="Write untranslated pages too, as they are.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Name the chapters that are not translated.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that were edited.")] = False,
+) -> None:
+    """Write the translated chapters as pages of a Docusaurus site; asks no model."""
+    settings = _start()
+    from backend.app import translations_command as command
+
+    wishes = command.ExportWishes(fill=fill, force=force, list_missing=missing)
+    if not asyncio.run(command.export_translations(settings, command.known_language(language), out, wishes)):
+        raise typer.Exit(1)
+
+
+@translations.command("import")
+def import_translations(
+    path: Annotated[Path, typer.Argument(help="The site, its i18n folder, or one page in it.")],
+    language: Annotated[str, typer.Option(help="Of the pages: ur, hi, ar, es or fr.")] = "ur",
+    level: Annotated[str | None, typer.Option(help="Instead of translations: pages written for this level.")] = None,
+    hardware: Annotated[str | None, typer.Option(help="With --level: only for readers who have this.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the pages; store nothing.")] = False,
+) -> None:
+    """Take pages that people translated or corrected; each section wins over the model's until its source changes."""
+    settings = _start()
+    from backend.app import translations_command as command
+
+    wanted = command.wanted_pages(path, language, level, hardware)
+    if not asyncio.run(command.import_pages(settings, wanted, dry=dry_run)):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,7 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     AppError
     ├── ConfigurationError        start-up only: exit code 78
     ├── BookError                 the folder given to `ingest` cannot be used
+    ├── CorrectionError           a file given to `translations import` cannot be taken, or one not be written
     ├── EvaluationError           what was given to `evaluate` cannot be used
     ├── BadRequest           400
     │   ├── EmailTaken
@@ -65,6 +66,10 @@ class ConfigurationError(AppError):
 
 class BookError(AppError):
     """The book cannot be read or indexed; the index that was there keeps answering."""
+
+
+class CorrectionError(AppError):
+    """A file of an adapted chapter cannot be taken or written: which one, where, what differs."""
 
 
 class EvaluationError(AppError):

@@ -10,16 +10,20 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import structlog
 
 from backend.app.errors import ConfigurationError, Unavailable
+from backend.app.models.adaptation import Personalize, Translate
+from backend.app.models.domain import Hardware
 from backend.app.services.adaptation_service import AdaptationService
 from backend.app.services.adaptation_tasks import AdaptationTasks
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.budget_service import BudgetService
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
+from backend.app.services.correction_service import CorrectionService
 from backend.app.services.daily_usage import DailyUsage
 from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
@@ -34,10 +38,12 @@ from backend.app.services.readiness import Readiness
 from backend.app.services.retriever import Retriever
 from backend.app.services.tally import Tally
 from backend.app.services.telemetry import Telemetry
+from backend.app.services.translation_export import TranslationExport
 from backend.app.services.unanswered import UnansweredLog
 from backend.app.services.usage_report import UsageService
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.ingest import ingest
+from backend.app.textbook.site_files import find_pages, find_translations
 from backend.app.utils.auth import PasswordHasher, TokenSigner
 from backend.app.utils.config import Settings
 from backend.app.utils.embedded import EmbeddedPostgres
@@ -60,6 +66,7 @@ class Services:
     answers: AnswerService
     chapters: ChapterService
     adaptations: AdaptationService
+    corrections: CorrectionService
     progress: ProgressService
     export: ReaderExport
     passwords: PasswordHasher
@@ -122,7 +129,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         unanswered = UnansweredLog(db)
         stack.push_async_callback(unanswered.close)
         asked = answering(settings, embedder, index, claude, db, unanswered, tally)
-        adaptations = AdaptationService(AdaptationTasks(settings), claude, db, embedder)
+        tasks = AdaptationTasks(settings)
+        adaptations = AdaptationService(tasks, claude, db, embedder)
         stack.push_async_callback(adaptations.close)
         passwords = PasswordHasher()
         stack.callback(passwords.close)
@@ -139,6 +147,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             answers=asked.answers,
             chapters=chapters,
             adaptations=adaptations,
+            corrections=CorrectionService(db, tasks, adaptations),
             progress=ProgressService(db, chapters),
             export=ReaderExport(db),
             passwords=passwords,
@@ -159,6 +168,29 @@ def _pools(
         "embedding": lambda: embedder.use,
         "passwords": lambda: passwords.use,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What takes adapted chapters to files and back."""
+
+    db: DBService
+    export: TranslationExport
+    corrections: CorrectionService
+
+
+@asynccontextmanager
+async def open_pages(settings: Settings) -> AsyncGenerator[Pages]:
+    """Without the search, so that it works beside a server, and without a model."""
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(open_database(settings))
+        embedder = await asyncio.to_thread(open_embedder, settings)
+        stack.callback(embedder.close)
+        tasks = AdaptationTasks(settings)
+        adaptations = AdaptationService(tasks, None, db, embedder)
+        stack.push_async_callback(adaptations.close)
+        exporting, importing = TranslationExport(db, tasks, adaptations), CorrectionService(db, tasks, adaptations)
+        yield Pages(db, exporting, importing)
 
 
 @asynccontextmanager
@@ -198,9 +230,14 @@ async def prepare_to_serve(services: Services) -> None:
 
 async def ensure_schema(services: Services) -> None:
     """In development, bring it up to date; in production, raise ConfigurationError when it is not."""
-    if services.settings.environment == "development":
-        await services.db.migrate()
-    elif await services.db.list_missing_steps():
+    await ensure_tables(services.settings, services.db)
+
+
+async def ensure_tables(settings: Settings, db: DBService) -> None:
+    """The same, for who has no more than the database."""
+    if settings.environment == "development":
+        await db.migrate()
+    elif await db.list_missing_steps():
         raise ConfigurationError(["DATABASE_URL: the database lacks tables. Run first: python -m backend migrate"])
 
 
@@ -214,6 +251,16 @@ async def _ensure_book(services: Services) -> None:
     book = await asyncio.to_thread(read_book, SAMPLE_BOOK)
     report = await ingest(book, services.embedder, services.index, services.db)
     _log.info("sample_book_ingested", chapters=len(book.chapters), chunks=report.chunks)
+    await _take_shipped_pages(services.corrections)
+
+
+async def _take_shipped_pages(corrections: CorrectionService) -> None:
+    """The sample book's translated and adapted chapters, which show the feature without a model."""
+    levels = [Personalize("beginner", hardware) for hardware in get_args(Hardware)]
+    translated = [(file, [Translate("ur")]) for file in find_translations(SAMPLE_BOOK.parent / "i18n", "ur")]
+    personalized = [(file, levels) for file in find_pages(SAMPLE_BOOK.parent / "levels" / "beginner")]
+    for file, targets in [*translated, *personalized]:
+        await corrections.take(await corrections.check(file, targets), targets)
 
 
 async def warm_up(services: Services) -> None:

@@ -24,6 +24,10 @@ class Finisher(Protocol):
         """The next piece, unmasked -> how it stands in the chapter (glosses at first use); "" for a title."""
         ...
 
+    def keep(self, piece: Piece, corrected: str) -> str:
+        """The same for a piece that people wrote: no word of it is changed."""
+        ...
+
 
 class Task(Protocol):
     """One target and everything static that reaches the model or decides what is accepted."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from backend.app.adaptation.corrections import source_hash
 from backend.app.adaptation.requests import section_key
 from backend.app.adaptation.task import Task
 from backend.app.models.adaptation import KeptReply, Order, Piece, Recipe
@@ -18,8 +19,8 @@ from backend.app.textbook.masking import BrokenMarks, MaskedText, mask, unmask
 from backend.app.textbook.sectioning import split_chapter
 
 FORM = "1"
-"""To be raised with any change of how chapters are cut, masked or put together: what was kept before is made again, from
-the sections that are still the same."""
+"""To be raised with any change of how chapters are cut, masked or put together: what was kept before is made again,
+from the sections that are still the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,11 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A piece as it was accepted, unmasked, and what it has cost."""
+    """A piece as it was accepted, unmasked, and what it has cost. `by_people`: it stays as they wrote it."""
 
     text: str
     cost_microusd: int = 0
+    by_people: bool = False
 
 
 def recipe_of(task: Task, model: str) -> Recipe:
@@ -98,10 +100,15 @@ def review(task: Task, planned: PlannedPiece, reply: str) -> Reviewed:
         return Reviewed("", broken.problems)
 
 
-def written_before(plan: Plan, kept: Mapping[str, KeptReply]) -> Iterator[tuple[PlannedPiece, Written]]:
-    """The pieces that need nobody: those without words, and those whose kept reply passes the checks of today."""
+def written_before(
+    plan: Plan, kept: Mapping[str, KeptReply], corrections: Mapping[str, str]
+) -> Iterator[tuple[PlannedPiece, Written]]:
+    """The pieces that need nobody: those that people wrote (`corrections`: the hash of a piece's source -> its text),
+    those without words, and those whose kept reply passes the checks of today."""
     for planned in plan.pieces:
-        if planned.request is None:
+        if corrected := corrections.get(source_hash(planned.piece)):
+            yield planned, Written(corrected, by_people=True)
+        elif planned.request is None:
             yield planned, Written(planned.piece.text)
         elif reply := kept.get(planned.key):
             reviewed = review(plan.task, planned, reply.text)

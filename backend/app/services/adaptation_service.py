@@ -17,7 +17,7 @@ import structlog
 
 from backend.app.adaptation.coverage import coverage, key_sentences, sentences
 from backend.app.errors import AppError, ModelNotConfigured, RateLimited, Unavailable
-from backend.app.models.adaptation import AdaptedChapter, Order, SectionReady, Target
+from backend.app.models.adaptation import AdaptedChapter, Corrections, Order, SectionReady, Target
 from backend.app.models.domain import ChapterId, Reader, UserId
 from backend.app.services.adaptation_flight import Flight, Flights
 from backend.app.services.adaptation_plan import (
@@ -126,7 +126,7 @@ class AdaptationService:
             return await _last(events)
 
     async def missing(self, order: Order) -> Missing:
-        """What generating it now would ask of a model. Two queries, no call."""
+        """What generating it now would ask of a model. Three queries, no call."""
         plan = await self._plan(order)
         kept = await self._store.find(order.target, order.chapter.chapter_id, plan.recipe)
         if kept and not order.is_own_text and kept.content_hash == order.chapter.content_hash:
@@ -175,12 +175,20 @@ class AdaptationService:
         return await asyncio.to_thread(plan_chapter, order, task, model)
 
     async def _begin(self, plan: Plan, tell: Tell) -> ChapterAssembly:
-        """With everything that needs no model."""
+        """With everything that needs no model. What people wrote wins over what the model wrote."""
+        corrections = await self._corrections(plan.order)
+        texts = {section.source_hash: section.text for section in corrections.sections}
         kept = await self._db.find_sections(plan.keys)
-        assembly = ChapterAssembly(plan, tell)
-        for planned, written in await asyncio.to_thread(lambda: list(written_before(plan, kept))):
+        assembly = ChapterAssembly(plan, tell, corrections.version)
+        for planned, written in await asyncio.to_thread(lambda: list(written_before(plan, kept, texts))):
             assembly.put(planned, written)
         return assembly
+
+    async def _corrections(self, order: Order) -> Corrections:
+        """A client's own text has none: it is no chapter."""
+        if order.is_own_text:
+            return Corrections()
+        return await self._db.find_corrections(order.chapter.chapter_id, order.target)
 
     async def _make(self, plan: Plan, payer: _Payer, tell: Tell) -> AdaptedChapter:
         assembly = await self._begin(plan, tell)

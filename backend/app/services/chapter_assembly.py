@@ -15,8 +15,10 @@ Tell = Callable[[SectionReady], None]
 class ChapterAssembly:
     """One for each time that a chapter is put together. `tell` hears of each section, in order."""
 
-    def __init__(self, plan: Plan, tell: Tell) -> None:
+    def __init__(self, plan: Plan, tell: Tell, corrections: str = "") -> None:
+        """`corrections`: the version of those that are put in."""
         self._plan = plan
+        self._corrections = corrections
         self._tell = tell
         self._finisher: Finisher = plan.task.finisher(plan.order.chapter.title)
         self._written: dict[int, Written] = {}
@@ -36,7 +38,9 @@ class ChapterAssembly:
         self._written[planned.index] = written
         pieces = self._plan.pieces
         while (index := len(self._finished)) in self._written:
-            text = self._finisher.add(pieces[index].piece, self._written[index].text)
+            written_next = self._written[index]
+            finish = self._finisher.keep if written_next.by_people else self._finisher.add
+            text = finish(pieces[index].piece, written_next.text)
             self._finished.append(text)
             self._tell(SectionReady(index, len(self._written), len(pieces), text))
 
@@ -50,4 +54,5 @@ class ChapterAssembly:
             sections=len(self._finished),
             cached=cached,
             changes=tuple(self._finisher.changes),
+            corrections=self._corrections,
         )
