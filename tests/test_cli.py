@@ -54,7 +54,7 @@ def test_wrong_usage_is_exit_code_2_without_a_traceback(arguments: tuple[str, ..
 
 def test_without_arguments_it_tells_its_commands() -> None:
     _, out, err = run()
-    for command in ("serve", "ingest", "ask", "evaluate", "migrate", "doctor", "settings"):
+    for command in ("serve", "ingest", "ask", "evaluate", "usage", "migrate", "doctor", "settings"):
         assert re.search(rf"\b{command}\b", out + err)
 
 

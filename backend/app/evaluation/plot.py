@@ -4,21 +4,20 @@ share of each kind finds its answer.
 matplotlib is for owners who measure, no part of the deployed service: without it there is no picture and a hint.
 """
 
-import importlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.app.drawing import INK, INSTALL, find_figures, plain, tidy
 from backend.app.errors import EvaluationError
 from backend.app.evaluation.figures import Group
 from backend.app.evaluation.observed import Observed
 from backend.app.evaluation.questions import is_near_domain, is_off_topic
 
-HINT = "For a plot beside the report: pip install matplotlib"
-_FOUND, _NEAR, _OFF, _INK = "#1b6ca8", "#d98a00", "#8c8c8c", "#333333"
+HINT = f"For a plot beside the report: {INSTALL}"
+_FOUND, _NEAR, _OFF = "#1b6ca8", "#d98a00", "#8c8c8c"
 _VIEWS = {"alone": "", "thread": " (in its thread)", "standalone": " (standalone)"}
 _COLOURS = {"alone": _FOUND, "thread": "#6aa6cf", "standalone": "#a9c9df"}
 
@@ -27,17 +26,15 @@ def draw(
     path: Path, title: str, observed: Sequence[Observed], groups: Sequence[Group], threshold: float | None
 ) -> bool:
     """Writes a PNG; False without matplotlib. Raises EvaluationError when the file cannot be written."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    try:
-        figures: Any = importlib.import_module("matplotlib.figure")
-    except ImportError:
+    figures = find_figures()
+    if figures is None:
         return False
     bars = [group for group in groups if "recall_in_context" in group.figures]
     picture = figures.Figure(figsize=(12, max(4.5, 1.6 + 0.32 * len(bars))), layout="constrained")
     left, right = picture.subplots(1, 2)
     _draw_scores(left, observed, threshold)
     _draw_recall(right, bars)
-    picture.suptitle(_plain(title), color=_INK)
+    picture.suptitle(plain(title), color=INK)
     try:
         picture.savefig(path, dpi=120)
     except OSError as error:
@@ -59,11 +56,11 @@ def _draw_scores(axes: Any, observed: Sequence[Observed], threshold: float | Non
             axes.hist(scores, bins, weights=shares, color=colour, alpha=0.25, histtype="stepfilled")
             axes.hist(scores, bins, weights=shares, color=colour, linewidth=1.8, histtype="step", label=label)
     if threshold is not None:
-        axes.axvline(threshold, color=_INK, linestyle=":", linewidth=1, label=f"RETRIEVAL_THRESHOLD ({threshold:g})")
+        axes.axvline(threshold, color=INK, linestyle=":", linewidth=1, label=f"RETRIEVAL_THRESHOLD ({threshold:g})")
     axes.set(xlabel="cosine of the best passage", ylabel="% of the questions", xlim=(0, 1))
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
     axes.legend(frameon=False, fontsize=8, loc="upper right")
-    _tidy(axes, "Answerable questions against the others")
+    tidy(axes, "Answerable questions against the others")
 
 
 def _draw_recall(axes: Any, groups: Sequence[Group]) -> None:
@@ -73,20 +70,11 @@ def _draw_recall(axes: Any, groups: Sequence[Group]) -> None:
     below, above = values - [100 * one.low for one in shown], np.array([100 * one.high for one in shown]) - values
     spread = np.clip([below, above], 0, None)
     colours = [_COLOURS[group.view] for group in groups]
-    axes.barh(places, values, xerr=spread, color=colours, height=0.62, error_kw={"ecolor": _INK, "elinewidth": 1})
+    axes.barh(places, values, xerr=spread, color=colours, height=0.62, error_kw={"ecolor": INK, "elinewidth": 1})
     names = [
-        f"{_plain(group.name)}{_VIEWS[group.view]}, n = {one.count}" for group, one in zip(groups, shown, strict=True)
+        f"{plain(group.name)}{_VIEWS[group.view]}, n = {one.count}" for group, one in zip(groups, shown, strict=True)
     ]
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.set(xlabel="% whose answer is in the passages that are read (95 % interval)", xlim=(0, 100))
-    _tidy(axes, "Answers found")
-
-
-def _plain(name: str) -> str:
-    return name.replace("$", r"\$")  # between two of them matplotlib sets formulas
-
-
-def _tidy(axes: Any, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, color=_INK)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, "Answers found")
