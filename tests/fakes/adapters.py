@@ -36,7 +36,7 @@ _GAPS = re.compile(
     r"|of|at|is|are|can|must|the|an?)\b)"
 )
 _WHOLE = re.compile(r"(\*\*|__|\*|_)(?=\S).+?\1|!?\[[^\]]*\](?:\(⟦\w+⟧\))?|⟦\w+⟧|“[^”]*”|\"[^\"]*\"|\([^)]*\)")
-_PROSE = re.compile(r"^(?P<mark>[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<words>[^\W\d_*\[].*|\*\*.*|\[.*)$")
+_PROSE = re.compile(r"^(?P<mark>[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<words>[^\s#|>⟦].*)$")
 _NO_PROSE = re.compile(r"^[ \t>]*(?:#|\||⟦|$)")
 
 
@@ -224,9 +224,11 @@ def _harder(reply: str, piece: str, level: str) -> str | None:
     return f"{piece.rstrip()}\n\n> **Definition:** {hard}, {hard[0].lower()}{hard[1:]}."
 
 
-def _unchanged_for_beginners(reply: str, piece: str, level: str) -> str | None:
-    """The source's own sentences, with an added block that is easy to read."""
-    return f"{piece.rstrip()}\n\n{quote('Example', WORDS['Example'])}" if level == "beginner" else None
+def _unchanged_for_beginners(_reply: str, piece: str, level: str) -> str | None:
+    """The source's own long sentences, with an added block that is easy to read."""
+    prose = [line for line in piece.split("\n") if _PROSE.match(line) and line.endswith(".")]
+    is_hard = len(" ".join(prose).split()) >= 60 and max(len(line.split()) for line in prose) >= 30
+    return f"{piece.rstrip()}\n\n{quote('Example', WORDS['Example'])}" if level == "beginner" and is_hard else None
 
 
 def _paragraph_dropped(reply: str, piece: str, _level: str) -> str | None:
@@ -327,8 +329,19 @@ def refused(body: Body) -> Said:
 
 
 def echo(body: Body) -> Said:
-    """The piece as it was."""
-    return piece_of(body)
+    """The piece as it was, where there is much to rewrite."""
+    piece = piece_of(body)
+    return piece if len(re.findall(r"[^\W\d_]+", re.sub(r"⟦\w+⟧", "", piece))) >= 60 else good(body)
+
+
+def at_first(adapter: Callable[[Body], Said]) -> Callable[[Body], Said]:
+    """Its second try is the good one."""
+
+    def then_good(body: Body) -> Said:
+        told = len(body["messages"]) > 1 or len(body["messages"][0]["content"]) > 1
+        return good(body) if told else adapter(body)
+
+    return then_good
 
 
 HOSTILE: Mapping[str, Callable[[Body], Said]] = {

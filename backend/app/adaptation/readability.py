@@ -15,7 +15,7 @@ EASY = 6.0
 FEWEST_WORDS = 40
 """The same for a source with fewer words in whole sentences: captions, lists of topics."""
 
-_ENDED = re.compile(r"[.!?:…][\"'”’)\]]*$")
+_ENDED = re.compile(r"[.!?…][\"'”’)\]]*$")
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT = re.compile(
     r"(?<=[^aeiouy])(?<![^aeiouy]l)e$|(?<=q)ue$|(?<=[^aeiouy])e(?=t(?:imes|hing)$)|(?<=[^aeiouytd])ed$"
