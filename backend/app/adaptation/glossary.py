@@ -7,7 +7,7 @@ The longest term wins. Knows nothing of models.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -20,6 +20,7 @@ from backend.app.models.adaptation import TargetLanguage
 LONGEST = 80
 """Characters of a term or a gloss."""
 _MARK = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
+_WORD = re.compile(r"[^\W_]+")
 _FORBIDDEN = re.compile(r"[<>{}\[\]⟦⟧|`$\\*_#()]|[\u202a-\u202e\u2066-\u2069]")
 _GAP = r"(?:[ \t]+|[ \t]*\n[ \t]*|-)"
 
@@ -41,10 +42,12 @@ class Glossary:
 
     def find(self, text: str) -> list[Occurrence]:
         """Every term in the text, in order; none overlap, and marks are no text."""
-        if not self.glosses:
-            return []
         plain = _MARK.sub(lambda mark: " " * len(mark[0]), text)
-        return [self._occurrence(match) for match in self._pattern.finditer(plain)]
+        found: list[Occurrence] = []
+        for word in _WORD.finditer(plain):
+            if not found or word.start() >= found[-1].end:
+                found.extend(self._longest_at(plain, word))
+        return found
 
     def terms_in(self, text: str) -> list[str]:
         """The terms of the text, each once, in the order of their first use."""
@@ -56,18 +59,22 @@ class Glossary:
         lines = "\n".join(f"{term}\t{gloss}" for term, gloss in sorted(self.glosses.items()))
         return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
-    @cached_property
-    def _terms(self) -> tuple[str, ...]:
-        return tuple(sorted(self.glosses, key=lambda term: (-len(term), term)))
+    def _longest_at(self, plain: str, word: re.Match[str]) -> Iterator[Occurrence]:
+        """The term that begins with this word, if any."""
+        known = [entry for form in _singular(word[0].lower()) for entry in self._by_first_word.get(form, ())]
+        for term, pattern in sorted(known, key=lambda entry: -len(entry[0])):
+            if match := pattern.match(plain, word.start()):
+                yield Occurrence(term, match.start(), match.end())
+                return
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        alternatives = "|".join(f"({_term_pattern(term)})" for term in self._terms)
-        return re.compile(rf"(?<![\w@/-])(?<!\w\.)(?:{alternatives})(?![\w@/-])(?!\.\w)")
-
-    def _occurrence(self, match: re.Match[str]) -> Occurrence:
-        assert match.lastindex
-        return Occurrence(self._terms[match.lastindex - 1], match.start(), match.end())
+    def _by_first_word(self) -> Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]:
+        entries: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+        for term in self.glosses:
+            first = _WORD.match(term)
+            assert first
+            entries.setdefault(first[0].lower(), []).append((term, _term_pattern(term)))
+        return entries
 
 
 def load_glossary(language: TargetLanguage, own_file: Path | None = None) -> Glossary:
@@ -128,13 +135,19 @@ def _wrong_line(line: str, term: str, gloss: str, language: Language | None) -> 
         return f"the language has to be one of {', '.join(LANGUAGES)}."
     if max(len(term), len(gloss)) > LONGEST:
         return f"term and gloss may have {LONGEST} characters."
-    if _FORBIDDEN.search(term + gloss) or not re.search(r"[A-Za-z]", term):
-        return "a term has Latin letters, and neither it nor its gloss has markup or brackets."
+    if _FORBIDDEN.search(term + gloss) or not (re.search(r"[A-Za-z]", term) and _WORD.match(term)):
+        return "a term has Latin letters and begins with one or a digit; it and its gloss have no brackets or markup."
     return ""
 
 
-def _term_pattern(term: str) -> str:
-    return _GAP.join(_word_pattern(word) for word in re.split(r"[ -]", term)) + "(?:e?s)?"
+def _singular(word: str) -> Iterator[str]:
+    yield word
+    yield from (word[: -len(ending)] for ending in ("s", "es") if word.endswith(ending))
+
+
+def _term_pattern(term: str) -> re.Pattern[str]:
+    words = _GAP.join(_word_pattern(word) for word in re.split(r"[ -]", term))
+    return re.compile(rf"(?<![\w@/-])(?<!\w\.){words}(?:e?s)?(?![\w@/-])(?!\.\w)")
 
 
 def _word_pattern(word: str) -> str:
