@@ -78,13 +78,6 @@ def length_problems(pairs: Sequence[Pair]) -> Iterator[str]:
             yield f"{excerpt(pair.reply)!r} stands where the source has no words."
 
 
-def emphasis_problems(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Blocks with other bold text than their source, or with half of it: its asterisks would be shown."""
-    for source, reply, _ in pairs:
-        if source.count("**") != reply.count("**"):
-            yield f"What stands for {excerpt(source)!r} has not the same bold text."
-
-
 def broken_off(pairs: Sequence[Pair]) -> Iterator[str]:
     """Blocks that end in the middle of a sentence though their source does not."""
     for source, reply, _ in pairs:

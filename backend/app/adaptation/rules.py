@@ -4,7 +4,19 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-TEXTBOOK = ("masking", "opaque", "opaque_lines", "pinning", "sectioning", "structure", "structure_blocks")
+TEXTBOOK = (
+    "docusaurus",
+    "javascript",
+    "masking",
+    "mdx",
+    "opaque",
+    "opaque_lines",
+    "parser",
+    "pinning",
+    "sectioning",
+    "structure",
+    "structure_blocks",
+)
 
 
 @cache

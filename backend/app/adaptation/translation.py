@@ -76,7 +76,6 @@ class TranslationTask:
             *self._wording.problems(pairs),
             *self._term_problems(piece, source, reply),
             *checks.length_problems(pairs),
-            *checks.emphasis_problems(pairs),
             *checks.broken_off(pairs),
             *checks.said_twice(pairs),
         ]
