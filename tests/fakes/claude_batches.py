@@ -4,6 +4,7 @@
     claude.batches.looks = 2                         # so many looks find it in progress; None: it never ends
     claude.batches.fails("retrieve", 529, times=2)   # operations: create, retrieve, list, results, cancel
     claude.batches.swallows("create")                # the batch is made, and no answer ever comes
+    claude.batches.cuts_results(keep_bytes=900)      # the connection ends in the middle, once
     claude.batches.lines["expired"] = lambda params: True   # what becomes of lines; all others are answered
 
 A line is answered as the same request to /v1/messages would be, script included. Source: the public reference of the
@@ -60,6 +61,7 @@ class FakeBatches:
         self._answer, self._reply = answer, reply
         self._failures: dict[Operation, deque[Reply]] = defaultdict(deque)
         self._swallowed: deque[Operation] = deque()
+        self._cuts: deque[int] = deque()
 
     def fails(self, operation: Operation, status: int, *, times: int = 1, **headers: str) -> None:
         kinds = {
@@ -75,6 +77,9 @@ class FakeBatches:
     def swallows(self, operation: Operation) -> None:
         """Does what it is asked, and never answers."""
         self._swallowed.append(operation)
+
+    def cuts_results(self, *, keep_bytes: int) -> None:
+        self._cuts.append(keep_bytes)
 
     def end(self, batch: FakeBatch) -> None:
         batch.looks_left = 0
@@ -126,7 +131,7 @@ class FakeBatches:
         after = query.get("after_id", [""])[0]
         start = next((index + 1 for index, batch in enumerate(newest) if batch.id == after), 0)
         page = newest[start : start + int(query.get("limit", ["20"])[0])]
-        data = [self._described(batch, host) for batch in page]
+        data = [self._described(batch, host, look=True) for batch in page]
         ids = {"first_id": page[0].id, "last_id": page[-1].id} if page else {"first_id": None, "last_id": None}
         return {"data": data, "has_more": start + len(page) < len(newest), **ids}
 
@@ -142,7 +147,8 @@ class FakeBatches:
         order = sorted(batch.results, key=lambda custom_id: hashlib.sha256(custom_id.encode()).hexdigest())
         lines = [{"custom_id": custom_id, "result": batch.results[custom_id]} for custom_id in order]
         raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-        return self._reply(raw=raw, headers={"content-type": "application/x-jsonl"})
+        kept = self._cuts.popleft() if self._cuts else None
+        return self._reply(raw=raw, headers={"content-type": "application/x-jsonl"}, keep_bytes=kept)
 
     def _described(self, batch: FakeBatch, host: str, *, look: bool = False, cancel: bool = False) -> dict[str, Any]:
         if cancel and batch.ended_at is None:

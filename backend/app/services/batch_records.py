@@ -35,15 +35,21 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class KnownBatch:
-    """`token` begins the custom id of every line; `claude_batch_id` None: it is not known whether Claude has it."""
+    """`token` begins the custom id of every line; `claude_batch_id` None: it is not known whether Claude has it.
+    `age_s` was its age when this was read."""
 
     id: int
     token: str
     claude_batch_id: str | None
     started_at: datetime
+    age_s: float
+
+    @property
+    def custom_id_prefix(self) -> str:
+        return f"{self.token}_"
 
     def custom_id(self, number: int) -> str:
-        return f"{self.token}_{number}"
+        return f"{self.custom_id_prefix}{number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Batches of calls at the Message Batches API: made, looked at, listed, their results read. Half price, up to a day.
 
-Knows the API's words; whose money it is and what a line means is `chapter_batches`' business. Goes through the one
-door (`claude_service`), and reads JSON by hand for the reason that `claude_reply` gives.
+Knows the API's words; whose money it is and what a line means is `batch_sender`'s and
+`batch_fetcher`'s business. Goes through the one door (`claude_service`), and reads JSON by hand for the reason that
+`claude_reply` gives.
 """
 
 import asyncio
@@ -78,6 +79,10 @@ class ClaudeBatches:
 
     async def retrieve(self, batch_id: str) -> BatchState:
         return _state(await self._call("retrieve", lambda api: api.retrieve(batch_id)))
+
+    async def cancel(self, batch_id: str) -> None:
+        """Lines that were not begun are not billed."""
+        await self._call("cancel", lambda api: api.cancel(batch_id))
 
     async def list_since(self, moment: datetime) -> list[BatchState]:
         """Every batch of this key's workspace that was made after `moment`, newest first."""

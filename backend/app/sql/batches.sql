@@ -31,11 +31,11 @@ WITH line AS MATERIALIZED (
     %(shares)s::text[], microusd
   FROM line CROSS JOIN held WHERE held.share = 'all'
 )
-SELECT id, token, claude_batch_id, started_at FROM batch;
+SELECT id, token, claude_batch_id, started_at, extract(epoch FROM clock_timestamp() - started_at)::float8 FROM batch;
 
 -- name: list_batches
 -- Lists the batches of which something is still to be fetched, saved or settled, the oldest first.
-SELECT id, token, claude_batch_id, started_at FROM claude_batches ORDER BY id;
+SELECT id, token, claude_batch_id, started_at, extract(epoch FROM clock_timestamp() - started_at)::float8 FROM claude_batches ORDER BY id;
 
 -- name: list_batch_lines
 -- Lists the lines of one batch, with the call of the ledger that each is.
