@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.retrieval",
     "tests.fixtures.claude",
+    "tests.fixtures.adaptation",
     "tests.fixtures.app",
     "tests.fixtures.accounts",
     "tests.fixtures.processes",

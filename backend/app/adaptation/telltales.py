@@ -108,10 +108,12 @@ def _characters(source: str, reply: str) -> Iterator[str]:
     strange = {character for character in reply if _is_strange(character)} - set(source)
     if strange:
         names = ", ".join(sorted(f"U+{ord(character):04X}" for character in strange)[:5])
-        yield f"It has invisible or control characters: {names}."
+        yield f"It has invisible, broken or control characters: {names}."
 
 
 def _is_strange(character: str) -> bool:
+    if character == "\N{REPLACEMENT CHARACTER}":  # what reading the reply made of a NUL or of half a character
+        return True
     category = unicodedata.category(character)
     return category in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\n\t\r" + _JOINERS
 
