@@ -227,7 +227,8 @@ def _harder(reply: str, piece: str, level: str) -> str | None:
 def _unchanged_for_beginners(_reply: str, piece: str, level: str) -> str | None:
     """The source's own long sentences, with an added block that is easy to read."""
     prose = [line for line in piece.split("\n") if _PROSE.match(line) and line.endswith(".")]
-    is_hard = len(" ".join(prose).split()) >= 60 and max(len(line.split()) for line in prose) >= 30
+    words = " ".join(prose).split()
+    is_hard = len(words) >= 60 and len(words) >= 20 * sum(word.endswith((".", ":")) for word in words)
     return f"{piece.rstrip()}\n\n{quote('Example', WORDS['Example'])}" if level == "beginner" and is_hard else None
 
 
@@ -360,3 +361,5 @@ HOSTILE: Mapping[str, Callable[[Body], Said]] = {
     "refused": refused,
     "echo": echo,
 }  # fmt: skip
+FOR_BEGINNERS = ("harder", "unchanged_for_beginners")
+"""Those that spoil only a beginner's text."""

@@ -34,8 +34,9 @@ _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$")
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """An added block: `label` as it is written, `text` its Markdown without the quote's markers and the label;
-    `is_in_list`: it stands between two items of one list. `heading` is the one above it in its piece ("": none)."""
+    """An added block: `label` as it is written, `text` its Markdown without the quote's markers and the label,
+    `heading` the Markdown of the heading above it in its piece ("": none); `is_in_list`: it stands between two items
+    of one list."""
 
     label: str
     text: str

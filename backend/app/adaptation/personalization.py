@@ -21,7 +21,8 @@ from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Change, Personalize, Piece
 from backend.app.models.domain import Hardware, Level
 from backend.app.prompts import load_prompt
-from backend.app.textbook.masking import MARK, MaskedText, count_words
+from backend.app.textbook.masking import MARK, MaskedText, count_words, mask
+from backend.app.textbook.parser import inline_text
 
 PROMPT = "personalize"
 TOKENS_PER_WORD = 3.2  # 1.8 of English prose, for a text of 1.6 times the words and its added blocks
@@ -137,15 +138,16 @@ class PersonalizedChapter:
 
     title: str
     changes: list[Change] = field(default_factory=list[Change])
-    _section: str = ""
 
     def add(self, piece: Piece, adapted: str) -> str:
-        section = piece.heading_path[-1] if piece.heading_path else self.title
-        self.changes.extend(
-            Change(addition.heading or section, addition.label.lower(), additions.first_sentence(addition))
-            for addition in additions.part(piece.text, adapted).additions
-        )
-        return "" if piece.role == "title" else adapted
+        if piece.role == "title":
+            return ""
+        masked = mask(adapted)
+        above = piece.heading_path[-1] if piece.heading_path else self.title
+        for addition in additions.part(mask(piece.text).text, masked.text).additions:
+            section = _plain(addition.heading, masked) or above
+            self.changes.append(Change(section, addition.label.lower(), additions.first_sentence(addition)))
+        return adapted
 
     def keep(self, piece: Piece, corrected: str) -> str:
         """As it is: nothing is put into a text of the model either."""
@@ -166,6 +168,12 @@ def _invented(source: str, parted: additions.Parted, reply: str) -> Iterator[str
             for number in dict.fromkeys(_NUMBER.findall(addition.text)):
                 if number not in known:
                     yield f"The number {number} below {addition.label!r} is not in the piece; leave it out."
+
+
+def _plain(heading: str, masked: MaskedText) -> str:
+    """A heading of a masked text as a reader sees it."""
+    sources = {mask.mark: "" if mask.kind == "heading_id" else mask.source for mask in masked.masks}
+    return " ".join(inline_text(MARK.sub(lambda mark: sources[mark[0]], heading)).split())
 
 
 def _size(text: str) -> int:

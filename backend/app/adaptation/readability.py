@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backend.app.adaptation.prose import WORD, sentences
 
-EASY = 6.0
+EASY = 5.0
 """A source below this grade is easy already: the text has only to stay below it too."""
 FEWEST_WORDS = 40
 """The same for a source with fewer words in whole sentences: captions, lists of topics."""
