@@ -11,9 +11,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def grouped(embedder: EmbeddingService, *questions: tuple[str, int], language: QuestionLanguage = "en"):
-    found = [OpenQuestion(text, language, asked) for text, asked in questions]
+    found = [OpenQuestion(text, language, asked, 0) for text, asked in questions]
     groups = group_alike(found, await embedder.embed([question.text for question in found]))
-    return [[question.text for question in group] for group in groups]
+    return [[found[index].text for index in group] for group in groups]
 
 
 async def test_wordings_of_one_question_are_one_group_and_the_largest_comes_first(embedder: EmbeddingService) -> None:
@@ -54,8 +54,8 @@ def test_no_question_is_lost_whatever_the_vectors() -> None:
     generator = np.random.default_rng(3)
     vectors: Vectors = generator.normal(size=(40, 3)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    questions = [OpenQuestion(f"question {'x' * number}", "en", number % 5 + 1) for number in range(40)]
-    groups = group_alike(questions, vectors)
+    questions = [OpenQuestion(f"question {'x' * number}", "en", number % 5 + 1, 0) for number in range(40)]
+    groups = [[questions[index] for index in group] for group in group_alike(questions, vectors)]
     assert sorted(question.text for group in groups for question in group) == sorted(q.text for q in questions)
     totals = [sum(question.asked for question in group) for group in groups]
     assert totals == sorted(totals, reverse=True)

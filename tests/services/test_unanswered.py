@@ -118,14 +118,14 @@ async def test_the_owner_sees_sections_with_most_questions_first(db: DBService) 
     nodes, nowhere, topics = await db.list_unanswered(30, 10, 5)
     assert nodes == UnansweredSection(
         *(NODES.chapter_id, "nodes", "Nodes", 3, 1, nodes.newest_at),
-        (OpenQuestion("what is  dds", "en", 2), OpenQuestion("Which DDS?", "en", 1)),
+        (OpenQuestion("what is  dds", "en", 2, 1), OpenQuestion("Which DDS?", "en", 1, 0)),
     )
     assert (topics.section, topics.asked, topics.questions) == (
         "Topics",
         1,
-        (OpenQuestion("What about QoS?", "en", 1),),
+        (OpenQuestion("What about QoS?", "en", 1, 0),),
     )
-    assert (nowhere.chapter_id, nowhere.section, nowhere.questions) == (None, None, (OpenQuestion("Hi", "en", 1),))
+    assert (nowhere.chapter_id, nowhere.section, nowhere.questions) == (None, None, (OpenQuestion("Hi", "en", 1, 0),))
     assert len(await db.list_unanswered(30, 1, 5)) == 1
     assert len((await db.list_unanswered(30, 1, 1))[0].questions) == 1
 

@@ -243,11 +243,13 @@ class UnansweredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """One wording of what the book does not answer, which came `asked` times."""
+    """One wording of what the book does not answer: it came `asked` times, and `partial` of them there was an answer
+    to a part."""
 
     text: str
     language: QuestionLanguage
     asked: int
+    partial: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 Vectors = NDArray[np.float32]
 
 
-def group_alike(questions: Sequence[OpenQuestion], vectors: Vectors) -> list[list[OpenQuestion]]:
-    """Groups of questions, the one that was asked most often first in its group, and the largest group first.
-    `vectors`: of each question, L2-normalised."""
+def group_alike(questions: Sequence[OpenQuestion], vectors: Vectors) -> list[list[int]]:
+    """Places of questions in groups, the one that was asked most often first in its group, and the largest group
+    first. `vectors`: of each question, L2-normalised."""
     order = sorted(range(len(questions)), key=lambda index: -questions[index].asked)
     groups: list[list[int]] = []
     for index in order:
@@ -34,8 +34,7 @@ def group_alike(questions: Sequence[OpenQuestion], vectors: Vectors) -> list[lis
             groups.append([index])
         else:
             home.append(index)
-    found = [[questions[index] for index in group] for group in groups]
-    return sorted(found, key=lambda group: -sum(question.asked for question in group))
+    return sorted(groups, key=lambda group: -sum(questions[index].asked for index in group))
 
 
 def _are_alike(questions: Sequence[OpenQuestion], vectors: Vectors, first: int, second: int) -> bool:

@@ -1,6 +1,6 @@
 """What services tell of their work: how long a step took, what happened, what a call to Claude used.
 
-Knows the names and nothing of who listens. Telling costs about a microsecond and never fails, so it needs no thought
+Knows the names and nothing of who listens. Telling costs two to four microseconds and never fails, so it needs no thought
 where a reader waits. Nothing that is told says who asked.
 """
 

@@ -5,6 +5,7 @@ Knows what is added up to what. Every dollar in it is a sum over the ledger's ro
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import cast, get_args
 
@@ -68,7 +69,7 @@ class UsageService:
             caches=_caches(lines, counted),
             events=counted,
             stages=_stages(latencies),
-            unanswered=tuple([await self._topic(section) for section in sections]),
+            unanswered=await self._topics(sections),
         )
 
     def _spending(self, lines: Sequence[SpendingLine], recent: RecentSpending) -> Spending:
@@ -85,17 +86,18 @@ class UsageService:
             ),
         )
 
-    async def _topic(self, section: UnansweredSection) -> MissingTopic:
-        groups = group_alike(section.questions, await self._vectors(section.questions))
-        return MissingTopic(
-            chapter_id=section.chapter_id,
-            section=section.section,
-            anchor=section.anchor,
-            asked=section.asked,
-            partly_answered=section.partial,
-            newest_on=section.newest_at.astimezone(UTC).date(),
-            questions=tuple(map(_asked_alike, groups)),
-        )
+    async def _topics(self, sections: Sequence[UnansweredSection]) -> tuple[MissingTopic, ...]:
+        """What was asked alike near several sections stands with the one of its commonest wording."""
+        asked = [(place, question) for place, section in enumerate(sections) for question in section.questions]
+        questions = [question for _, question in asked]
+        topics = [_Topic(section, section.asked, section.partial) for section in sections]
+        for group in group_alike(questions, await self._vectors(questions)):
+            home = topics[asked[group[0]][0]]
+            home.questions.append(_asked_alike([questions[index] for index in group]))
+            for place, question in (asked[index] for index in group):
+                topics[place].give(home, question)
+        found = sorted((topic for topic in topics if topic.asked), key=lambda topic: -topic.asked)
+        return tuple(topic.finish() for topic in found)
 
     async def _vectors(self, questions: Sequence[OpenQuestion]) -> Vectors:
         texts = [question.text for question in questions]
@@ -103,6 +105,30 @@ class UsageService:
             return np.zeros((len(texts), 1), dtype=np.float32)
         parts = [await self._embed(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
         return np.concatenate(parts)
+
+
+@dataclass(slots=True)
+class _Topic:
+    section: UnansweredSection
+    asked: int
+    partial: int
+    questions: list[AskedAlike] = field(default_factory=list[AskedAlike])
+
+    def give(self, other: "_Topic", question: OpenQuestion) -> None:
+        """Count it there and not here."""
+        self.asked, self.partial = self.asked - question.asked, self.partial - question.partial
+        other.asked, other.partial = other.asked + question.asked, other.partial + question.partial
+
+    def finish(self) -> MissingTopic:
+        return MissingTopic(
+            chapter_id=self.section.chapter_id,
+            section=self.section.section,
+            anchor=self.section.anchor,
+            asked=self.asked,
+            partly_answered=self.partial,
+            newest_on=self.section.newest_at.astimezone(UTC).date(),
+            questions=tuple(self.questions),
+        )
 
 
 def project_month(recent: RecentSpending) -> int:

@@ -15,11 +15,12 @@ WHERE asked_at < now() - interval '90 days' OR id <= (SELECT id FROM saved) - 20
 SELECT chapter_id, anchor, max(section), sum(asked)::integer, sum(partial)::integer, max(newest),
   (array_agg(question ORDER BY asked DESC, newest_id DESC))[1:%(examples)s],
   (array_agg(language ORDER BY asked DESC, newest_id DESC))[1:%(examples)s],
-  (array_agg(asked ORDER BY asked DESC, newest_id DESC))[1:%(examples)s]
+  (array_agg(asked ORDER BY asked DESC, newest_id DESC))[1:%(examples)s],
+  (array_agg(partial ORDER BY asked DESC, newest_id DESC))[1:%(examples)s]
 FROM (
   SELECT chapter_id, anchor, max(section) AS section, (array_agg(question ORDER BY id DESC))[1] AS question,
     (array_agg(language ORDER BY id DESC))[1] AS language, count(*)::integer AS asked,
-    count(*) FILTER (WHERE outcome = 'partial') AS partial, max(asked_at) AS newest, max(id) AS newest_id
+    (count(*) FILTER (WHERE outcome = 'partial'))::integer AS partial, max(asked_at) AS newest, max(id) AS newest_id
   FROM unanswered_questions
   WHERE asked_at > now() - make_interval(days => %(days)s)
   GROUP BY chapter_id, anchor, lower(rtrim(regexp_replace(btrim(question), '[[:space:]]+', ' ', 'g'), ' ?!.؟۔'))

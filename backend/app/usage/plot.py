@@ -27,7 +27,7 @@ def draw(report: UsageReport, figures: Any) -> bytes:
     _draw_answers(axes[1, 0], report, days)
     _draw_stages(axes[1, 1], report)
     total, month = report.spending.cost_microusd, report.spending.projected_month_microusd
-    title = f"{report.first_day} to {report.last_day}: ${total / MICROUSD:,.2f}; a month: ${month / MICROUSD:,.2f}"
+    title = f"{report.first_day} to {report.last_day}: ${total / MICROUSD:,.4f}; a month: ${month / MICROUSD:,.2f}"
     picture.suptitle(plain(title), color=INK)
     written = io.BytesIO()
     picture.savefig(written, format="png", dpi=120)
@@ -75,7 +75,7 @@ def _draw_answers(axes: Any, report: UsageReport, days: Sequence[date]) -> None:
     series = {name: [float(counts[name][day]) for day in days] for name in _OUTCOMES if name in counts}
     _stack(axes, days, series, _OUTCOMES)
     if refused:
-        axes.plot(days, [refused[day] for day in days], "x", color=INK, label="429", markersize=5)
+        axes.plot(list(refused), list(refused.values()), "x", color=INK, label="429", markersize=5)
     axes.set_ylabel("questions")
     _name(axes, "What came of the questions", bool(series or refused))
 
