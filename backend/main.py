@@ -16,7 +16,7 @@ from backend.app.lifespan import open_services, prepare_to_serve, warm_up
 from backend.app.limited import LIMIT_HEADERS
 from backend.app.middleware import RequestEnvelope
 from backend.app.problems import describe_problems, install_problem_handlers
-from backend.app.routers import admin, auth, chapters, chat, conversations, health, progress
+from backend.app.routers import admin, auth, chapters, chat, conversations, health, personalize, progress, translate
 from backend.app.utils.config import Settings, load_settings
 from backend.app.version import NAME, VERSION
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
                 await warming
 
     app = FastAPIOffline(title=NAME, version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
-    for module in (health, admin, auth, chat, conversations, chapters, progress):
+    for module in (health, admin, auth, chat, conversations, chapters, translate, personalize, progress):
         app.include_router(module.router)
     install_problem_handlers(app)
     describe_problems(app)

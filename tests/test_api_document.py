@@ -26,6 +26,8 @@ CHANGING = {
     ("DELETE", "/api/chat/history"),
     ("PATCH", "/api/chat/conversations/{conversation_id}"),
     ("DELETE", "/api/chat/conversations/{conversation_id}"),
+    ("POST", "/api/translate/chapter"),
+    ("POST", "/api/personalize/chapter"),
 }
 
 

@@ -6,6 +6,12 @@ asserted here.
 
 import httpx2
 import pytest
+from pydantic import SecretStr
+
+from backend.app.textbook.parser import plain_text
+from tests.fakes.claude import FakeClaude
+from tests.fixtures.app import AppFactory
+from tests.routers.test_adapted_chapters import adapt
 
 ORIGINS = ["http://localhost:3000", "http://localhost:3001"]
 SIGNUP = {
@@ -109,12 +115,39 @@ def test_its_other_pages_find_what_they_call(client: httpx2.Client) -> None:
     assert client.get("/api/auth/me", headers=headers).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/api/personalize/chapter", "/api/translate/chapter"])
-def test_chapter_calls_not_built_yet_fail_with_a_detail_it_can_show(client: httpx2.Client, path: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "field"), [("personalize", "personalized_content"), ("translate", "translated_content")]
+)
+def test_a_page_is_adapted_as_it_sends_it(start_app: AppFactory, claude: FakeClaude, call: str, field: str) -> None:
+    """It names no chapter, and sends the text of the page that is shown."""
+    claude.adapts(adapt)
+    client = start_app(anthropic_api_key=SecretStr("a-key-of-the-tests"), anthropic_base_url=claude.base_url)
+    headers = sign_up_and_log_in(client)
+    page = plain_text(client.get("/api/chapters/intro").json()["content"]).replace("\n", "")
+    body = {"chapter_id": "custom-1732150000000", "chapter_content": page, "target_language": "es"}
+    first = client.post(f"/api/{call}/chapter", json=body, headers=headers).json()
+    assert isinstance(first[field], str)
+    assert first[field]
+    assert first["chapter_id"] == "intro"
+    again = client.post(f"/api/{call}/chapter", json=body | {"chapter_id": "custom-1732150000001"}, headers=headers)
+    assert again.json() == first | {"cached": True}
+    empty = client.post(f"/api/{call}/chapter", json=body | {"chapter_content": ""}, headers=headers)
+    assert (empty.status_code, isinstance(empty.json()["detail"], str)) == (400, True)
+
+
+@pytest.mark.parametrize("call", ["personalize", "translate"])
+def test_a_chapter_call_before_login_fails_with_a_detail_it_can_show(client: httpx2.Client, call: str) -> None:
     body = {"chapter_id": "custom-1", "chapter_content": "# A chapter", "target_language": "ur"}
-    response = client.post(path, json=body, headers={"Authorization": "Bearer null"})
-    assert response.status_code == 404
+    response = client.post(f"/api/{call}/chapter", json=body, headers={"Authorization": "Bearer null"})
+    assert response.status_code == 401
     assert isinstance(response.json()["detail"], str)
+
+
+def test_its_cache_addresses_answer(client: httpx2.Client) -> None:
+    headers = sign_up_and_log_in(client)
+    for path in ("/api/personalize/cache/software/simulation", "/api/translate/cache/software/simulation/fr"):
+        missing = client.get(path, headers=headers)
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_adapted")
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

@@ -14,10 +14,12 @@ from backend.app.errors import InvalidToken, NotAuthenticated
 from backend.app.models.domain import Reader, UserId
 from backend.app.services.adaptation_service import AdaptationService
 from backend.app.services.answer_service import AnswerService
+from backend.app.services.cached_chapters import CachedChapters
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.conversations import Conversations
 from backend.app.services.db_service import DBService
 from backend.app.services.metrics import Metrics
+from backend.app.services.own_text import OwnTexts
 from backend.app.services.progress_service import ProgressService
 from backend.app.services.rate_limiter import RateLimiter
 from backend.app.services.reader_export import ReaderExport
@@ -37,6 +39,8 @@ class Services(Protocol):
     answers: AnswerService
     chapters: ChapterService
     adaptations: AdaptationService
+    cached_chapters: CachedChapters
+    own_texts: OwnTexts
     progress: ProgressService
     export: ReaderExport
     passwords: PasswordHasher
@@ -78,6 +82,14 @@ async def _adaptations(services: AllServices) -> AdaptationService:
     return services.adaptations
 
 
+async def _cached_chapters(services: AllServices) -> CachedChapters:
+    return services.cached_chapters
+
+
+async def _own_texts(services: AllServices) -> OwnTexts:
+    return services.own_texts
+
+
 async def _progress(services: AllServices) -> ProgressService:
     return services.progress
 
@@ -112,6 +124,8 @@ Answers = Annotated[AnswerService, Depends(_answers)]
 Threads = Annotated[Conversations, Depends(_threads)]
 Chapters = Annotated[ChapterService, Depends(_chapters)]
 Adaptations = Annotated[AdaptationService, Depends(_adaptations)]
+Cached = Annotated[CachedChapters, Depends(_cached_chapters)]
+ReaderTexts = Annotated[OwnTexts, Depends(_own_texts)]
 ReaderProgress = Annotated[ProgressService, Depends(_progress)]
 Export = Annotated[ReaderExport, Depends(_export)]
 Passwords = Annotated[PasswordHasher, Depends(_passwords)]

@@ -11,7 +11,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── EvaluationError           what was given to `evaluate` cannot be used
     ├── BadRequest           400
     │   ├── EmailTaken
-    │   └── UnknownChapter
+    │   ├── UnknownChapter
+    │   └── UnknownLanguage
     ├── RequestTimeout       408
     ├── PayloadTooLarge      413
     ├── Unauthorized         401  always with WWW-Authenticate
@@ -21,7 +22,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     │   └── InvalidAdminToken
     ├── NotFound             404
     │   ├── ChapterNotFound
-    │   └── ConversationNotFound
+    │   ├── ConversationNotFound
+    │   └── NotAdapted
     ├── RateLimited          429  always with Retry-After
     └── Unavailable          503  always with Retry-After
         ├── DatabaseUnavailable
@@ -102,6 +104,15 @@ class UnknownChapter(BadRequest):
         super().__init__(meant)
 
 
+class UnknownLanguage(BadRequest):
+    """`known`: what there is, as readers say it."""
+
+    code = "unknown_language"
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        super().__init__(f"Chapters are not translated into this language. Known: {', '.join(known)}.")
+
+
 class RequestTimeout(AppError):
     status = 408
     code = "request_timeout"
@@ -154,6 +165,11 @@ class ChapterNotFound(NotFound):
 class ConversationNotFound(NotFound):
     code = "conversation_not_found"
     default_detail = "You have no such conversation. GET /api/chat/conversations lists yours."
+
+
+class NotAdapted(NotFound):
+    code = "not_adapted"
+    default_detail = "Nobody has asked for this chapter like this yet. POST makes it: the calls are listed at /docs."
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from backend.app.services.adaptation_service import AdaptationService
 from backend.app.services.adaptation_tasks import AdaptationTasks
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.budget_service import BudgetService
+from backend.app.services.cached_chapters import CachedChapters
 from backend.app.services.chapter_service import ChapterService
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.correction_service import CorrectionService
@@ -29,6 +30,7 @@ from backend.app.services.db_service import DBService, open_db
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.limit_windows import open_windows
 from backend.app.services.metrics import Metrics
+from backend.app.services.own_text import OwnTexts
 from backend.app.services.progress_service import ProgressService
 from backend.app.services.qdrant_service import QdrantService, import_client, open_index
 from backend.app.services.query_rewriter import QueryRewriter
@@ -67,6 +69,8 @@ class Services:
     chapters: ChapterService
     adaptations: AdaptationService
     corrections: CorrectionService
+    cached_chapters: CachedChapters
+    own_texts: OwnTexts
     progress: ProgressService
     export: ReaderExport
     passwords: PasswordHasher
@@ -148,6 +152,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             chapters=chapters,
             adaptations=adaptations,
             corrections=CorrectionService(db, tasks, adaptations),
+            cached_chapters=CachedChapters(adaptations, chapters),
+            own_texts=OwnTexts(db, chapters),
             progress=ProgressService(db, chapters),
             export=ReaderExport(db),
             passwords=passwords,
@@ -158,16 +164,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             metrics=Metrics(tally, _pools(db, embedder, passwords)),
             readiness=Readiness({"database": db.ping, "search": index.ping}),
         )
-
-
-def _pools(
-    db: DBService, embedder: EmbeddingService, passwords: PasswordHasher
-) -> dict[str, Callable[[], ThreadUse]]:
-    return {
-        "database": lambda: db.threads,
-        "embedding": lambda: embedder.use,
-        "passwords": lambda: passwords.use,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +187,16 @@ async def open_pages(settings: Settings) -> AsyncGenerator[Pages]:
         stack.push_async_callback(adaptations.close)
         exporting, importing = TranslationExport(db, tasks, adaptations), CorrectionService(db, tasks, adaptations)
         yield Pages(db, exporting, importing)
+
+
+def _pools(
+    db: DBService, embedder: EmbeddingService, passwords: PasswordHasher
+) -> dict[str, Callable[[], ThreadUse]]:
+    return {
+        "database": lambda: db.threads,
+        "embedding": lambda: embedder.use,
+        "passwords": lambda: passwords.use,
+    }
 
 
 @asynccontextmanager

@@ -21,7 +21,15 @@ from backend.app.utils.logs import begin_request
 
 _log = structlog.get_logger(__name__)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_PRIVATE_PREFIXES = ("/api/admin", "/metrics", "/api/auth", "/api/user", "/api/chat")
+_PRIVATE_PREFIXES = (
+    "/api/admin",
+    "/metrics",
+    "/api/auth",
+    "/api/user",
+    "/api/chat",
+    "/api/translate",
+    "/api/personalize",
+)
 _MAX_BODY_BYTES = 512 * 1024  # the longest chapter of the books at hand is 60 KB; a selection is 20,000 characters
 _MAX_LOGGED_PATH_CHARS = 200  # an address may be 64 KB long, and a log line is kept
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -48,20 +48,25 @@ class ChapterService:
         exact = await self._store.find_chapter(ChapterId(reference))
         if exact is not None:
             return exact
-        chapter_id = resolve_reference(reference, await self._store.list_chapters())
-        chapter = await self._store.find_chapter(chapter_id) if chapter_id else None
+        chapter = await self._store.find_chapter(await self.get_chapter_id(reference))
         if chapter is None:
             raise ChapterNotFound
         return chapter
 
+    async def get_chapter_id(self, reference: str) -> ChapterId:
+        """The id alone. One statement. Raises ChapterNotFound."""
+        chapter_id = _chosen(reference, await self._store.list_chapters())
+        if chapter_id is None:
+            raise ChapterNotFound
+        return chapter_id
+
     async def choose_chapter(self, reference: str) -> ChapterSummary:
         """The same for a name that stands in a body. Raises UnknownChapter with the nearest ids."""
         chapters = await self._store.list_chapters()
-        known = {str(chapter.chapter_id): chapter for chapter in chapters}
-        chapter_id = reference if reference in known else resolve_reference(reference, chapters)
+        chapter_id = _chosen(reference, chapters)
         if chapter_id is None:
             raise UnknownChapter(nearest_ids(reference, chapters))
-        return known[chapter_id]
+        return next(chapter for chapter in chapters if chapter.chapter_id == chapter_id)
 
     async def choose_whole_chapter(self, reference: str) -> Chapter:
         """The same with its text; one statement for the id itself."""
@@ -72,6 +77,12 @@ class ChapterService:
         if chosen is None:  # left the book between two statements
             raise UnknownChapter
         return chosen
+
+
+def _chosen(reference: str, chapters: Sequence[ChapterSummary]) -> ChapterId | None:
+    """An id means itself, whatever else goes by that name."""
+    ids = {str(chapter.chapter_id): chapter.chapter_id for chapter in chapters}
+    return ids.get(reference) or resolve_reference(reference, chapters)
 
 
 def resolve_reference(reference: str, chapters: Iterable[ChapterSummary]) -> ChapterId | None:

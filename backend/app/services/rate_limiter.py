@@ -113,9 +113,14 @@ class RateLimiter:
         """Take one new account for this network: each has questions of its own."""
         return await self._admit((self._signups, self._hidden(network)))
 
+    async def quota(self, name: ReaderLimit, reader: Reader) -> Quota:
+        """What is left of one of the reader's shares."""
+        limit = self._own[name]
+        return limit.quota(await self._windows.look(limit.item, _reader(reader)))
+
     async def quotas(self, reader: Reader) -> list[Quota]:
         """What is left of each of the reader's shares."""
-        return [limit.quota(await self._windows.look(limit.item, _reader(reader))) for limit in self._own.values()]
+        return [await self.quota(name, reader) for name in self._own]
 
     async def _admit(self, *asked: tuple[Limit, str]) -> Allowance:
         """All or nothing: what one limit refuses, none counts."""
