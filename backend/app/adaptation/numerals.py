@@ -84,7 +84,7 @@ def _needed(source: str) -> tuple[Counter[str], Counter[str]]:
     """The numbers that have to be found again, and those that may."""
     plain = _plain(source)
     needed, may = Counter[str](), Counter(_spelled_out(plain))
-    for match in _NUMBER.finditer(plain):
+    for match in _NUMBER.finditer(plain.replace(" ", "  ")):  # a plain space parts two numbers of English
         reading = next(_readings((match["sign"] or "") + match["digits"], False))
         (may if match["ordinal"] else needed).update(reading)
     return needed, may
