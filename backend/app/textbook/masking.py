@@ -37,10 +37,11 @@ BLOCK_LETTERS = "KMJBPOZRUVGW"
 MARK = re.compile(r"⟦[A-Z]\d+⟧")
 _ANY_MARK = re.compile(r"⟦[^⟦⟧\n]{0,40}⟧|[⟦⟧]")
 _MARKED_LINE = re.compile(
-    rf"(?P<prefix>[ \t>]*(?P<list>(?:(?:[-*+]|\d{{1,9}}[.)])[ \t>]+)*))"
+    rf"(?P<prefix>[ \t>]*(?:(?:[-*+]|\d{{1,9}}[.)])[ \t>]+)*)"
     rf"(?P<mark>⟦(?:[{BLOCK_LETTERS}]\d+⟧(?=[ \t\r]*$)|[AD]\d+⟧))(?P<rest>.*)",
     re.DOTALL,
 )
+_BULLET = re.compile(r"[-*+]")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 _EDGES = re.compile(r"\A(\ufeff?[ \t\r\n]*)(.*?)([ \t\r\n]*)\Z", re.DOTALL)
 
@@ -121,8 +122,7 @@ def with_block_lines(reply: str, original: str) -> str:
         placed += lines[position : line.number]
         while placed and _is_blank(placed[-1]):
             placed.pop()
-        prefix = line.prefix if wanted.in_list or line.in_list else wanted.prefix
-        placed += [*wanted.before, prefix + line.mark + line.rest, *wanted.behind]
+        placed += [*wanted.before, _prefix(wanted.prefix, line.prefix) + line.mark + line.rest, *wanted.behind]
         position = line.number + 1 + len(line.behind)
     return "\n".join([*placed, *lines[position:]])
 
@@ -135,7 +135,6 @@ class _MarkedLine:
     mark: str
     prefix: str
     rest: str
-    in_list: bool
     before: tuple[str, ...]
     behind: tuple[str, ...]
 
@@ -146,9 +145,14 @@ def _marked_lines(lines: Sequence[str]) -> Iterator[_MarkedLine]:
         if match:
             before = _blanks(lines, range(number - 1, -1, -1))
             behind = _blanks(lines, range(number + 1, len(lines)))
-            in_list = bool(match["list"])
             rest = match["rest"].rstrip(" \t\r") if match["mark"][1] in BLOCK_LETTERS else match["rest"]
-            yield _MarkedLine(number, match["mark"], match["prefix"], rest, in_list, before[::-1], behind)
+            yield _MarkedLine(number, match["mark"], match["prefix"], rest, before[::-1], behind)
+
+
+def _prefix(wanted: str, found: str) -> str:
+    """The original's, with the bullets of the reply: a list may have others."""
+    bullets = iter(_BULLET.findall(found))
+    return _BULLET.sub(lambda bullet: next(bullets, bullet.group()), wanted)
 
 
 def _blanks(lines: Sequence[str], places: Iterable[int]) -> tuple[str, ...]:

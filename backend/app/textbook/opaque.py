@@ -51,6 +51,7 @@ _TARGET = re.compile(
     rf"(?:\((?:{_INNER}{{0,200}}\({_INNER}{{0,200}}\)|{_INNER}){{0,200}}\){_INNER}{{0,200}}){{0,9}})"
     r"(?:[ \t]*\n?[ \t]+(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'|\([^()\n]{0,500}\)))?[ \t]*\n?[ \t]*\)"
 )
+_MAY_BEGIN_BLOCK = re.compile(r"[<{=\s]|[-*_](?:[-*_ \t]|$)|:::|import\b|export\b|\[[^\]\n]{1,999}\]:", re.MULTILINE)
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _TRAILING = "?!.,:*_~'\";"
 _WASTED = 20  # characters scanned in vain that count as one of the scanner's failures
@@ -276,16 +277,17 @@ class _Finder:
 
     def _rest_of_line(self, end: int) -> None:
         """Words; two blanks at their end break the line on the page, so they are a span with the line's end."""
-        words = self.source[self.position : end].rstrip(" ")
-        start = self.position + len(words)
+        start = self.position + len(self.source[self.position : end].rstrip(" "))
         self.position = end
-        if end - start >= 2 and words and self._goes_on(end):
-            self._add(start, self._next_words(end), "X")
+        if end - start >= 2 and self._goes_on(end):
+            prefix = PREFIX.match(self.source, self.source.rfind("\n", 0, end) + 1)
+            if prefix and prefix.end() < end:
+                self._add(start, self._next_words(end), "X")
 
     def _goes_on(self, end: int) -> bool:
         """Whether the next line is words of the same paragraph, whatever Markdown it may be read as."""
         following = self._next_words(end)
-        return following < self.limit and (self.source[following].isalnum() or self.source[following] in "\"'(“‘")
+        return following < self.limit and not _MAY_BEGIN_BLOCK.match(self.source, following)
 
     def _next_words(self, end: int) -> int:
         prefix = QUOTES.match(self.source, end + 1)

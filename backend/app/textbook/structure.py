@@ -121,7 +121,7 @@ def _inside(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) ->
 
 def _lost(what: str) -> str:
     marks = MARK.findall(what)
-    if what.startswith(("link", "empty")):
+    if what.startswith(("link", "empty", "]")):
         return f"The link [...]({''.join(marks)}) has to stay one, with its words in the brackets"
     if "…" in what or "×" in what:
         return f"The marks {' and '.join(marks)} have to enclose words, in this order and inside of the same emphasis"

@@ -21,8 +21,9 @@ _ALONE = re.compile(rf"⟦[{BLOCK_LETTERS}]\d+⟧[ \t]*$")
 _TITLE = re.compile(r"⟦A\d+⟧")
 _SETEXT = {"U": "===", "V": "---"}
 _LABEL = re.compile(r"\]\[(⟦L\d+⟧)\]")
+_TARGET = re.compile(r"\]\(⟦L\d+⟧\)|\]\[⟦L\d+⟧\]")
 _TAG = re.compile(r"⟦[TY]\d+⟧")
-_PROGRAM_LINE = re.compile(r"^[ \t]*(?:⟦[TYSE]\d+⟧[ \t]*)+$", re.MULTILINE)
+_PROGRAM_LINE = re.compile(r"^[ \t]*(?:⟦[TYSEH]\d+⟧[ \t]*)+$", re.MULTILINE)
 _LOOSE = re.compile(r"\*\*|__|~~")
 _CONTAINERS = ("blockquote", "bullet_list", "ordered_list", "footnote_reference")
 _LONGEST = 20_000  # characters of a block that is read for links and tags: some inline rules are quadratic
@@ -168,7 +169,7 @@ class _Reader:
         return StructureBlock(name, detail, tuple(self.around), Counter(MARK.findall(detail)), "", *self.place)
 
     def _inline(self, text: str) -> StructureBlock:
-        inline = Counter(MARK.findall(text))
+        inline = Counter(MARK.findall(text) + _TARGET.findall(text))
         bold = loose = 0
         if len(text) <= _LONGEST and text.count("[") <= _MOST_BRACKETS:
             tokens: list[Token] = []
