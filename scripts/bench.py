@@ -1,10 +1,10 @@
-"""Sets up `.venv` with the test tools and runs a benchmark: `python3 scripts/bench.py ask|stream [--rounds 5]`."""
+"""Sets up `.venv` with the test tools and runs a benchmark: `python3 scripts/bench.py ask [--rounds 5]`."""
 
 import sys
 
 import _setup
 
-BENCHMARKS = ("ask", "stream")
+BENCHMARKS = ("ask", "stream", "cached", "day")
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from tests.fakes import claude_wire as wire
 from tests.fakes.claude import Body, Content, FakeClaude
+from tests.fixtures.accounts import signup_form
 from tests.fixtures.app import AppFactory
+from tests.routers.test_adapted_chapters import adapt
 
 pytestmark = pytest.mark.e2e
 AI_SDK = "ai@6.0.326"
@@ -95,6 +97,33 @@ def test_the_readers_program_of_the_readme(app: httpx2.Client, claude: FakeClaud
         failing = f"// ---\n{program}\nawait ask({json.dumps(QUESTION)}, () => {{}}).catch((e) => console.log("
         told = run(node, f"{failing}JSON.stringify(e.message)));", tmp_path, app)
         assert told == "AI service is busy. Please retry in a moment."
+
+
+def test_the_readers_program_for_chapters(app: httpx2.Client, claude: FakeClaude, node: str, tmp_path: Path) -> None:
+    program = printed("async function adapt(")
+    assert len(program.splitlines()) <= 20
+    token = app.post("/api/auth/signup", json=signup_form()).json()["access_token"]
+
+    def adapted(call: str, body: dict[str, str]) -> Any:
+        adapting = f"await adapt({json.dumps(call)}, {json.dumps(body)}, {json.dumps(token)}, show)"
+        showing = (
+            "const shown = [], done = []; const show = (text, share) => { shown.push(text); done.push(share); };"
+        )
+        script = f"// ---\n{program}\n{showing}\nlet chapter, failed;\ntry {{ chapter = {adapting}; }}"
+        script += " catch (error) { failed = error.message; }\n"
+        return run(node, script + "console.log(JSON.stringify({shown, done, chapter, failed}));", tmp_path, app)
+
+    claude.adapts(adapt)
+    for call, content in (("translate", "translated_content"), ("personalize", "personalized_content")):
+        told = adapted(call, {"chapter_id": "foundations/sensors"})
+        assert "".join(told["shown"]) == told["chapter"][content]
+        assert (told["done"] == sorted(told["done"]), told["done"][-1]) == (True, 1)
+        again = adapted(call, {"chapter_id": "foundations/sensors"})
+        assert (again["shown"], again["chapter"]["cached"]) == ([], True)
+    claude.adapts(lambda body: "No.")
+    told = adapted("translate", {"chapter_id": "foundations/kinematics"})
+    assert told["failed"] == "Translation failed. Please try again."
+    assert "foundations/sensors" in adapted("translate", {"chapter_id": "foundations/senors"})["failed"]
 
 
 SDK_READER = """import { DefaultChatTransport, readUIMessageStream } from "ai";
