@@ -3,9 +3,10 @@
 Knows top-level blocks, elements that must stay whole, and words. Must not know models.
 
 Where the cuts are: every list of parts (the sections of a chapter, the subsections of a section, the blocks of a
-subsection) is one piece when it is short enough, else it is halved by the *number* of its parts, and each half is
-looked at again. So a cut depends on the page's structure, never on how many words stand before it: editing a
-paragraph changes its own piece, and at most divides that piece when it becomes too long.
+subsection) is one piece when it is small enough, else it is halved by the *number* of its parts, and each half is
+looked at again. Sections are small enough by the number of their blocks, and words only count where they are too many
+for one piece. So a cut depends on the page's structure and not on the words before it: editing a paragraph changes
+its own piece, and at most divides that piece when it becomes too long, or joins two halves that became short.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from backend.app.textbook.parser import inline_text, split_lines
 from backend.app.textbook.structure import top_blocks
 
 _MOST_WORDS = 600  # of a piece
-_JOINED_WORDS = 200  # neighbouring sections stay together up to here: a call has a price of its own
+_JOINED_BLOCKS = 8  # neighbouring sections stay together up to here: a call has a price of its own
 
 
 _DEEPEST_CUT = 3  # h3
@@ -65,9 +66,8 @@ def _body(content: str, title: str) -> Iterator[Piece]:
 
 def _groups(units: Sequence[_Unit], level: int) -> Iterator[Sequence[_Unit]]:
     """The units of each piece. Sections of `level` are the parts; beyond h3 each unit is one."""
-    words = sum(unit.words for unit in units)
-    most = _MOST_WORDS if level > _DEEPEST_CUT else _JOINED_WORDS
-    if words <= most or len(units) <= 1:
+    joined = level > _DEEPEST_CUT or len(units) <= _JOINED_BLOCKS
+    if len(units) <= 1 or (joined and sum(unit.words for unit in units) <= _MOST_WORDS):
         if units:
             yield units
         return
