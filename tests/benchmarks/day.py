@@ -2,8 +2,8 @@
 
 Who comes when and what they do is drawn from a seed: most readers ask a handful of questions around their classes,
 a few ask all evening, some want chapters in Urdu or at their level, some never log in. The clock by which the server
-limits runs fast (`fast_clock`). Claude is the scripted server, whose tokens are estimated from the texts and priced as
-the real ones. What is told: dollars, refusals and 429s, beside the day's budget.
+limits runs fast (`fast_clock`). Claude is the scripted server, whose tokens are estimated from the texts and priced
+as the real ones. What is told: dollars, refusals and 429s, beside the day's budget.
 """
 
 import argparse
