@@ -73,6 +73,7 @@ def test_a_block_without_empty_lines_around_it_is_no_addition(text: str) -> None
         ("> **Example:** Look at ⟦C1⟧ once more please.", "contains a mark"),
         ("> **Example:** Run `ros2 topic list` and look.", "contains code"),
         ("> **Example:** Look at this:\n>\n> ## A heading\n>\n> And more.", "a heading"),
+        ("> **Example:** Look at this line here.\n> ===", "a heading"),
         ("> **Example:** Look at this quote:\n>\n> > A quote in it.", "another quote"),
         ("> **Example:** Yes.", "says nothing"),
         ("> **Example:** " + "word " * 130, "has 130 words"),

@@ -178,6 +178,22 @@ def test_level_and_hardware_are_part_of_the_request_and_of_its_key() -> None:
     assert all(term in said[: said.index("<piece>")] for term in ("joint", "sensor", "latency"))
 
 
+def test_headings_titles_and_tables_are_not_asked_for() -> None:
+    assert task().adapts(PIECE, MASKED)
+    table = "## Units\n\n| Unit | What it measures |\n|---|---|\n| N | force of one newton |\n"
+    assert not task().adapts(Piece(table, ("Sensors",)), mask(table))
+    assert not task().adapts(Piece("# Sensors\n", ("Sensors",), "title"), mask("# Sensors\n"))
+
+
+def test_nothing_that_a_page_would_run_comes_with_an_added_block() -> None:
+    text = TEXT.replace("from an unknown start", "from an <b>unknown</b> start")
+    marked = mask(text)
+    reply = GOOD.replace("an unknown start", "an ⟦T4⟧unknown⟦Y5⟧ start")
+    assert task().problems(Piece(text, PIECE.heading_path), marked, reply) == []
+    (told,) = task().problems(Piece(text, PIECE.heading_path), marked, reply.replace("round bar", "<b>round</b> bar"))
+    assert "outside of the marks" in told
+
+
 def test_changes_name_section_kind_and_first_sentence() -> None:
     finisher = task().finisher("Sensors")
     adapted = unmask(GOOD, MASKED)
@@ -195,7 +211,7 @@ Pieces = list[tuple[Piece, MaskedText]]
 
 @pytest.fixture(scope="module")
 def pieces() -> Pieces:
-    """Of the sample book, without those that hold nothing to rewrite."""
+    """Of the sample book, titles too."""
     chapters = read_book(SAMPLE_BOOK).chapters
     cut = [piece for chapter in chapters for piece in split_chapter(chapter.content, chapter.title)]
     return [(piece, masked) for piece in cut if (masked := mask(piece.text)).words]

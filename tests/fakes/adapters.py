@@ -228,7 +228,7 @@ def _unchanged_for_beginners(_reply: str, piece: str, level: str) -> str | None:
     """The source's own long sentences, with an added block that is easy to read."""
     prose = [line for line in piece.split("\n") if _PROSE.match(line) and line.endswith(".")]
     words = " ".join(prose).split()
-    is_hard = len(words) >= 60 and len(words) >= 20 * sum(word.endswith((".", ":")) for word in words)
+    is_hard = len(words) >= 45 and len(words) >= 15 * sum(word.endswith((".", ":")) for word in words)
     return f"{piece.rstrip()}\n\n{quote('Example', WORDS['Example'])}" if level == "beginner" and is_hard else None
 
 

@@ -27,7 +27,7 @@ WORDS_PER_ADDITION = 60
 _KNOWN = tuple(label for labels in LABELS.values() for label in labels)
 _QUOTED = re.compile(r" {0,3}> ?")
 _LABEL = re.compile(rf"\*\*({'|'.join(map(re.escape, _KNOWN))}):\*\*(?=\s|$)[ \t]*", re.IGNORECASE)
-_BLOCK_INSIDE = re.compile(r"\s*(?:#{1,6}\s|>|\||`{3}|~{3}|\$\$|(?:[-*_][ \t]*){3,}$)")
+_BLOCK_INSIDE = re.compile(r"\s*(?:#{1,6}\s|>|\||`{3}|~{3}|\$\$|(?:[-*_][ \t]*){3,}$|[-=]+[ \t]*$)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])[ \t]")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$")
 

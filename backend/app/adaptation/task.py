@@ -49,6 +49,10 @@ class Task(Protocol):
         """The chapter's Markdown as it is cut into pieces: for a translation with its headings' anchors pinned."""
         ...
 
+    def adapts(self, piece: Piece, masked: MaskedText) -> bool:
+        """Whether there is anything to ask a model for; else the piece stays as it is."""
+        ...
+
     def request(self, model: str, piece: Piece, masked: MaskedText) -> dict[str, Any]:
         """The body of the Messages request for one piece. Equal inputs give equal bytes, and nothing that is not in
         it may change what comes back: its hash is the key under which the reply is kept."""

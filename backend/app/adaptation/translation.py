@@ -56,6 +56,9 @@ class TranslationTask:
     def prepare(self, content: str) -> str:
         return pin_headings(content)
 
+    def adapts(self, piece: Piece, masked: MaskedText) -> bool:  # noqa: ARG002
+        return masked.words > 0
+
     def request(self, model: str, piece: Piece, masked: MaskedText) -> dict[str, Any]:
         notes = (("language", self._spoken.described), ("terms", "\n".join(self.glossary.terms_in(masked.text))))
         return piece_request(model, Wish(PROMPT, notes, self._spoken.tokens_per_word), piece, masked)

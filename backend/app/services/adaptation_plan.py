@@ -25,7 +25,7 @@ from the sections that are still the same."""
 
 @dataclass(frozen=True, slots=True)
 class PlannedPiece:
-    """A piece with its request and the key of the reply. Without words to adapt it has neither and stays as it is."""
+    """A piece with its request and the key of the reply. With nothing to adapt it has neither and stays as it is."""
 
     index: int
     piece: Piece
@@ -104,7 +104,7 @@ def written_before(
     plan: Plan, kept: Mapping[str, KeptReply], corrections: Mapping[str, str]
 ) -> Iterator[tuple[PlannedPiece, Written]]:
     """The pieces that need nobody: those that people wrote (`corrections`: the hash of a piece's source -> its text),
-    those without words, and those whose kept reply passes the checks of today."""
+    those with nothing to adapt, and those whose kept reply passes the checks of today."""
     for planned in plan.pieces:
         if corrected := corrections.get(source_hash(planned.piece)):
             yield planned, Written(corrected, by_people=True)
@@ -118,7 +118,7 @@ def written_before(
 
 def _plan_piece(index: int, piece: Piece, task: Task, model: str) -> PlannedPiece:
     masked = mask(piece.text)
-    if not masked.words:
+    if not task.adapts(piece, masked):
         return PlannedPiece(index, piece, masked, None, "")
     request = task.request(model, piece, masked)
     return PlannedPiece(index, piece, masked, request, section_key(request))
