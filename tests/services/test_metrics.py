@@ -25,7 +25,7 @@ def test_what_was_told_can_be_read() -> None:
     tally.happened("answers", "claude", "answered", times=3)
     tally.happened("rate_limited", "questions")
     tally.happened("budget_refusals", "answer", "day")
-    tally.happened("chapter_cache", "translate", "hit")
+    tally.happened("chapter_cache", "translation", "hit")
     tally.spent("answer", "claude-haiku-5-5", Usage(10, 20, 30, 0, 5), 1_500_000)
     read = samples(Metrics(tally, {"database": lambda: ThreadUse(2, 1, 7)}))
     route = (("method", "GET"), ("route", "/api/chapters/{chapter_id}"), ("status", "200"))
@@ -34,7 +34,7 @@ def test_what_was_told_can_be_read() -> None:
     assert read["textbook_answers_total", (("mode", "claude"), ("outcome", "answered"))] == 3
     assert read["textbook_rate_limited_total", (("limit", "questions"),)] == 1
     assert read["textbook_budget_refusals_total", (("feature", "answer"), ("why", "day"))] == 1
-    assert read["textbook_chapter_cache_total", (("feature", "translate"), ("result", "hit"))] == 1
+    assert read["textbook_chapter_cache_total", (("kind", "translation"), ("result", "hit"))] == 1
     assert read["textbook_claude_cost_usd_total", of_answer] == 1.5
     kinds = {"input": 10, "output": 20, "cache_read": 30, "cache_write": 0, "thinking": 5}
     for kind, count in kinds.items():

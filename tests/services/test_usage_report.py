@@ -115,9 +115,9 @@ async def test_events_have_their_labels_and_caches_their_rates(usage: UsageServi
         {
             (number, "answers", "claude/partial"): 3,
             (number, "rate_limited", "questions"): 2,
-            (number, "chapter_cache", "translate/hit"): 3,
-            (number, "chapter_cache", "translate/miss"): 1,
-            (number - 1, "section_cache", "personalize/miss"): 5,
+            (number, "chapter_cache", "translation/hit"): 3,
+            (number, "chapter_cache", "translation/miss"): 1,
+            (number - 1, "section_cache", "personalization/miss"): 5,
         },
         {(number, "answer", bucket_of(0.1)): 9, (number - 1, "answer", bucket_of(2.0)): 1},
     )

@@ -62,6 +62,8 @@ class Tally:
             self._unsaved.latencies[int(self._clock()) // _DAY_S, stage, bucket] += 1
 
     def happened(self, event: Event, *labels: str, times: int = 1) -> None:
+        if not times:
+            return
         joined = "/".join(labels)
         self.events[event, joined] += times
         if self._has_room():

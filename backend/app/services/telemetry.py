@@ -1,7 +1,7 @@
 """What services tell of their work: how long a step took, what happened, what a call to Claude used.
 
-Knows the names and nothing of who listens. Telling costs two to four microseconds and never fails, so it needs no thought
-where a reader waits. Nothing that is told says who asked.
+Knows the names and nothing of who listens. Telling costs two to four microseconds and never fails, so it needs no
+thought where a reader waits. Nothing that is told says who asked.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ LABELS: Mapping[Event, tuple[str, ...]] = {
     "refusals": ("reason",),
     "rate_limited": ("limit",),
     "budget_refusals": ("feature", "why"),
-    "chapter_cache": ("feature", "result"),
-    "section_cache": ("feature", "result"),
+    "chapter_cache": ("kind", "result"),
+    "section_cache": ("kind", "result"),
 }
-"""What tells the kinds of an event apart. Each label has a handful of values, never a reader's words; `result` is
-"hit" or "miss"."""
+"""What tells the kinds of an event apart. Each label has a handful of values, never a reader's words. `kind`:
+translation or personalization; `result`: hit or miss."""
 
 
 class Telemetry(Protocol):
