@@ -1,4 +1,5 @@
-"""Pins the anchors of a page's headings, so that links to them hold when their words become other ones.
+"""Writes out what a page says by its words alone: the anchors of headings, and which definition a link means. So both
+hold when the words become other ones.
 
 Knows the three ways in which Docusaurus pages write ids. Must not know why the words change.
 """
@@ -11,6 +12,8 @@ from backend.app.textbook.parser import Heading, parse_headings, split_lines
 from backend.app.textbook.structure import StructureBlock, structure_of
 
 _MARK = re.compile(r"⟦[A-Z](\d+)⟧")
+_DEFINITION = re.compile(r"\[(?!\^)((?:[^\[\]\\]|\\.)+)\]:")
+_SHORTCUT = re.compile(r"(?<!\])\[([^\[\]]{1,999})\](?:\[\]|(?![\[(:]))")
 _CLOSING = re.compile(r"(?:[ \t]+#+)?[ \t\r]*\n?\Z")
 _CLASSIC = re.compile(r"\{#[^{}\s]+\}\s*\Z")
 _EXPRESSION = "{{/* #{} */}}"
@@ -20,7 +23,8 @@ _HTML_COMMENT = "<!-- #{} -->"
 
 def pin_headings(content: str) -> str:
     """The page with the id of each heading from h2 to h6 written out, as the page writes ids elsewhere (else as
-    `{/* #id */}`). Headings that have one stay as they are, and so does a page without headings."""
+    `{/* #id */}`). Headings that have one stay as they are, and so does a page without headings. `[words]` that mean
+    the definition `[words]: target` become `[words][words]`."""
     masked = mask(content)
     lines = split_lines(masked.text)
     syntax = _syntax(masked.masks)
@@ -30,7 +34,21 @@ def pin_headings(content: str) -> str:
             anchor = _anchor_of(_restored(heading.text, masked.masks), heading, anchors)
             if anchor and "⟦H" not in heading.text:
                 _write(lines, heading, anchor, syntax)
-    return _restored("".join(lines), masked.masks)
+    return _restored(_with_labels("".join(lines), masked.masks), masked.masks)
+
+
+def _with_labels(text: str, masks: tuple[Mask, ...]) -> str:
+    defined = {_label(match[1]) for found in masks if (match := _DEFINITION.match(found.source))}
+
+    def written_out(match: re.Match[str]) -> str:
+        label = _restored(match[1], masks)
+        return f"[{match[1]}][{label}]" if _label(label) in defined else match.group()
+
+    return _SHORTCUT.sub(written_out, text) if defined else text
+
+
+def _label(words: str) -> str:
+    return " ".join(words.split()).casefold()
 
 
 def _syntax(masks: tuple[Mask, ...]) -> str:

@@ -9,6 +9,7 @@ for one piece. So a cut depends on the page's structure and not on the words bef
 its own piece, and at most divides that piece when it becomes too long, or joins two halves that became short.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,8 +86,8 @@ def _units(content: str) -> list[_Unit]:
     lines = split_lines(masked.text)
     words = list(accumulate(map(count_words, lines), initial=0))
     offsets = _offsets(masked, lines)
-    openings = list(_openings(masked, len(lines)))
-    ends = [*(line for line, _ in openings[1:]), len(lines)]
+    openings = list(_openings(masked, len(lines))) if lines else []
+    ends = [*(line for line, _ in openings[1:]), len(lines)][: len(openings)]
     return [
         _Unit(offsets[line], offsets[end], words[end] - words[line], headings)
         for (line, headings), end in zip(openings, ends, strict=True)
@@ -107,11 +108,19 @@ def _openings(masked: MaskedText, lines: int) -> Iterator[tuple[int, tuple[tuple
             yield line, tuple(headings)
             line, headings, has_text = block.line, [], False
         if block.name == "heading":
-            headings.append((block.level, " ".join(inline_text(MARK.sub("", block.text)).split())))
+            headings.append((block.level, _words(block.text, masked)))
         else:
             has_text = True
-    if lines:
-        yield line, tuple(headings)
+    yield line, tuple(headings)
+
+
+def _words(heading: str, masked: MaskedText) -> str:
+    """What a reader sees of a heading: no id, no tags."""
+
+    def shown(match: re.Match[str]) -> str:
+        return "" if match.group()[1] in "HTYSE" else masked.masks[int(match.group()[2:-1]) - 1].source
+
+    return " ".join(inline_text(MARK.sub(shown, heading)).split())
 
 
 def _inside_elements(masked: MaskedText, lines: int) -> list[bool]:

@@ -132,7 +132,7 @@ class _Reader:
 
     def read(self, tokens: list[Token]) -> Iterator[StructureBlock]:
         for token in tokens:
-            if token.map:
+            if token.map and token.type != "inline":
                 self.place = (token.map[0], token.map[1])
             name = token.type.removesuffix("_open").removesuffix("_close")
             if name in _CONTAINERS:
