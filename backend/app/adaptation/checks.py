@@ -23,7 +23,7 @@ class Pair(NamedTuple):
     name: str
 
 
-SLACK = 25
+TOO_SHORT_BY, TOO_LONG_BY = 12, 25
 """Characters by which a short text may miss its length."""
 DOUBLED_FROM = 1.4
 """Times the words of its source from which a block with a repetition says something twice."""
@@ -111,9 +111,9 @@ def _size(text: str) -> int:
 
 
 def _wrong_length(wanted: int, found: int, lengths: Lengths) -> str:
-    if found < lengths.least * wanted - SLACK:
+    if found < lengths.least * wanted - TOO_SHORT_BY:
         return "short"
-    return "long" if found > lengths.most * wanted + SLACK else ""
+    return "long" if found > lengths.most * wanted + TOO_LONG_BY else ""
 
 
 def _repeats(text: str, words: list[str]) -> bool:

@@ -75,6 +75,8 @@ class TranslationFinisher:
         parts: list[str] = []
         position = 0
         for found in self._uses(text):
+            if found.start < position:  # the abbreviation of the term before
+                continue
             end = _end_of_use(text, found)
             parts.append(text[position:end] + self._gloss(found.term))
             brackets = _brackets_after(text, found)

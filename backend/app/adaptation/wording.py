@@ -20,6 +20,8 @@ LEAST_SHARE = 0.25
 LEAST_SHARE_OF_ALL = 0.4
 PROSE_WORDS = 4
 """A block of the source with as many ordinary words is prose and has to be translated."""
+SHORT = 3
+"""Words of a block that is no title of a book or film: those may stay English as a whole."""
 LONGEST_QUOTE = 80
 
 # Of sentences: no technical term, name or title in lower case has them.
@@ -116,13 +118,14 @@ class Wording:
 
     def _another_language(self, bare: str) -> Iterator[str]:
         words = [word.lower() for word in _WORD.findall(bare)]
-        own = _count(words, _words(_FUNCTION_WORDS[self._language.code]))
+        own = _words(_FUNCTION_WORDS[self._language.code])
         is_latin = self._language.script == "Latn"
         for rival in _RIVALS[self._language.code]:
-            only_its = _words(_FUNCTION_WORDS[rival]) - _words(_FUNCTION_WORDS[self._language.code])
-            if _count(words, only_its) > max(2 * own, 3 if is_latin else 0, 0.1 * len(words)):
+            others = _words(_FUNCTION_WORDS[rival])
+            found = _count(words, others - own)
+            if found >= max(3 if is_latin else 1, 0.1 * len(words)) and found > 2 * _count(words, own - others):
                 yield f"It is not in {self._language.name} but in another language."
-        if is_latin and len(words) >= 40 and own < 0.03 * len(words):
+        if is_latin and len(words) >= 40 and _count(words, own) < 0.03 * len(words):
             yield f"It is not in {self._language.name}."
 
 
@@ -134,9 +137,9 @@ def _is_left(bare: Pair, script: Script) -> bool:
     if _has_script(bare.reply, script):
         return len(prose) >= PROSE_WORDS and _share(bare.reply, script) < LEAST_SHARE
     words = {word.lower() for word in _LATIN_WORD.findall(bare.reply)}
-    telling = _words(_SENTENCE) | _words(_PLAIN)
-    if bare.name == "heading":
-        telling |= _words(_CONNECTING)
+    telling = _words(_SENTENCE)
+    if bare.name == "heading" or len(words) <= SHORT:
+        telling |= _words(_CONNECTING) | _words(_PLAIN)
     return bool(words & telling) or len(prose) >= PROSE_WORDS or _has_new_word(bare)
 
 
@@ -151,7 +154,7 @@ def _is_english_run(run: str) -> bool:
     words = _LATIN_WORD.findall(run)
     if _is_title(words):
         return False
-    lower = [word for word in words if word.islower()]
+    lower = [word.lower() for word in words if not word.isupper()]
     of_sentences = sum(word in _words(_SENTENCE) for word in lower)
     connecting = sum(word in _words(_CONNECTING) for word in lower)
     return (of_sentences >= 1 and len(words) >= 3) or (of_sentences + connecting >= 2 and len(words) >= 6)
@@ -160,11 +163,7 @@ def _is_english_run(run: str) -> bool:
 def _is_title(words: Sequence[str]) -> bool:
     """Introduction to Robotics: all words but the small ones begin with a capital letter."""
     great = [word for word in words if word.lower() not in _words(_CONNECTING)]
-    return bool(great) and all(not word[0].islower() for word in great) and not _starts_a_sentence(words)
-
-
-def _starts_a_sentence(words: Sequence[str]) -> bool:
-    return words[0].lower() in _words(_SENTENCE)
+    return bool(great) and all(not word[0].islower() for word in great)
 
 
 def _is_left_in_latin(bare: Pair, language: Language) -> bool:
