@@ -15,6 +15,7 @@ from backend.app.adaptation.languages import LANGUAGES, Script
 from backend.app.adaptation.page_cutting import Section
 from backend.app.models.adaptation import Personalize, Piece, Target, Translate
 from backend.app.textbook.masking import MARK, MaskedText, MaskKind, count_words, mask, unmask, with_block_lines
+from backend.app.textbook.parser import split_lines
 from backend.app.textbook.structure import differences, structure_of
 
 _SHOWN = 60  # characters of the source in a message
@@ -48,7 +49,7 @@ def source_hash(piece: Piece) -> str:
 def check_section(section: Section, target: Target) -> tuple[str, list[str]]:
     """The section as it is kept, and what is wrong with it: then it is not kept."""
     masked = mask(section.piece.text)
-    reply, problems = as_reply(masked, section.text)
+    reply, problems = as_reply(masked, _with_ids_of(masked, section.text))
     if problems:
         return "", problems
     if isinstance(target, Personalize):
@@ -58,6 +59,27 @@ def check_section(section: Section, target: Target) -> tuple[str, list[str]]:
     else:
         problems = differences(masked.text, reply) or list(_other_script(target, masked.text, reply))
     return ("", problems) if problems else (unmask(reply, masked), [])
+
+
+def _with_ids_of(masked: MaskedText, text: str) -> str:
+    """Headings without an id get that of the source's heading: who translates the book's own file need not write them
+    down."""
+    own = mask(text)
+    ours, theirs = (
+        [block for block in structure_of(each.text).blocks if block.name == "heading"] for each in (masked, own)
+    )
+    if len(ours) != len(theirs):
+        return text
+    lines = split_lines(own.text)
+    ids = {found.mark: found.source.strip() for found in masked.masks if found.kind == "heading_id"}
+    for mine, other in zip(ours, theirs, strict=True):
+        wanted = next((mark for mark in MARK.findall(mine.text) if mark in ids), None)
+        if wanted and "⟦H" not in other.text:
+            number = other.end - (2 if other.end - other.line > 1 else 1)
+            line = lines[number]
+            lines[number] = f"{line.rstrip()} {ids[wanted]}{line[len(line.rstrip()) :]}"
+    sources = {found.mark: found.source for found in own.masks}
+    return MARK.sub(lambda mark: sources.get(mark.group(), mark.group()), "".join(lines))
 
 
 def as_reply(masked: MaskedText, text: str) -> tuple[str, list[str]]:

@@ -25,7 +25,6 @@ from backend.app.textbook.masking import mask
 from backend.app.textbook.sectioning import split_chapter
 from backend.app.textbook.site_files import PageFile, read_page
 
-
 _HEADING_ID = re.compile(r"\s*(?:\{.*\}|<!--.*-->)\s*$")
 
 
@@ -89,13 +88,12 @@ class CorrectionService:
         return CheckedPage(file.source_path, chapter, Corrections(unique, _version(unique)), changed)
 
     async def take(self, checked: CheckedPage, targets: Sequence[Target]) -> AdaptedChapter | None:
-        """Keep the page's corrections, instead of those of before. -> the chapter as it is served now; None when a
-        model has to write some of it."""
+        """Keep the page's corrections, instead of those of before. -> the chapter as the first target is served now;
+        None when a model has to write some of it. The others are put together when they are asked for."""
         variants = [target.variant for target in targets]
         chapter = checked.chapter
         await self._db.replace_corrections(chapter.chapter_id, targets[0].kind, variants, checked.corrections)
-        adapted = [await whole_chapter(self._adaptations, Order(target, chapter)) for target in targets]
-        return adapted[0]
+        return await whole_chapter(self._adaptations, Order(targets[0], chapter))
 
     async def _chapter_of(self, file: PageFile) -> Chapter:
         chapters = await all_chapters(self._db)
