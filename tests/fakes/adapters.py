@@ -150,11 +150,11 @@ def _replaced(pattern: str, replacement: str | Callable[[re.Match[str]], str], t
 
 
 def _bold_lost(reply: str, _piece: str, _level: str) -> str | None:
-    return _replaced(r"(?<!> )\*\*([^*\n:.⟦]{2,40})\*\*", "it", reply)
+    return _replaced(r"(?<!> )(?<![*\w])\*\*(?=\w)([^*\n:.⟦]{2,40})(?<=\w)\*\*(?![*\w])", "it", reply)
 
 
 def _term_replaced(reply: str, _piece: str, _level: str) -> str | None:
-    spoiled = re.sub(r"(?<!> )\*\*([^*\n:.⟦]{2,40})\*\*", "**thing**", reply)
+    spoiled = re.sub(r"(?<!> )(?<![*\w])\*\*(?=\w)([^*\n:.⟦]{2,40})(?<=\w)\*\*(?![*\w])", "**thing**", reply)
     return spoiled if spoiled != reply else None
 
 
