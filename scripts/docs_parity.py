@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from backend.app.errors import AppError, BookError, ConfigurationError, EvaluationError
+from backend.app.errors import AppError, BookError, ConfigurationError, CorrectionError, EvaluationError
 from backend.app.utils.config import SETTING_NAMES, Settings, default_text
 from backend.main import create_app
 
@@ -22,7 +22,7 @@ OPENAPI = CONTRACTS / "openapi.json"
 
 # Raised by the web framework and named in problems.py, so in no class of the tree
 _HTTP_CODES = frozenset({"method_not_allowed", "http_error", "validation_failed"})
-_NOT_HTTP = (ConfigurationError, BookError, EvaluationError)
+_NOT_HTTP = (ConfigurationError, BookError, CorrectionError, EvaluationError)
 _UNLISTED = frozenset({"GET /", "GET /docs", "GET /openapi.json"})  # served, but no part of the API's schema
 
 _CODE_CELL = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
