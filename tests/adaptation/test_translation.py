@@ -103,6 +103,7 @@ URDU = "یہ ناپا گیا کہ بازو 2 s بعد رک جاتا ہے۔ بھ�
             "| DDS | Zenoh |\n|---|---|\n| QoS | Fast DDS |",
             "| DDS | Zenoh |\n|---|---|\n| QoS | Fast DDS |",
         ),
+        "an item of abbreviations": ("- DQN, A3C", "- DQN، A3C"),
         "a title of a book": (
             "- Craig, J. J.: *Introduction to Robotics: Mechanics and Control*",
             "- Craig, J. J.: *Introduction to Robotics: Mechanics and Control*",

@@ -136,7 +136,7 @@ def _is_left(bare: Pair, script: Script) -> bool:
     prose = _prose_words(bare.source)
     if _has_script(bare.reply, script):
         return len(prose) >= PROSE_WORDS and _share(bare.reply, script) < LEAST_SHARE
-    words = {word.lower() for word in _LATIN_WORD.findall(bare.reply)}
+    words = {word.lower() for word in _LATIN_WORD.findall(bare.reply) if not word.isupper()}
     telling = _words(_SENTENCE)
     if bare.name == "heading" or len(words) <= SHORT:
         telling |= _words(_CONNECTING) | _words(_PLAIN)
