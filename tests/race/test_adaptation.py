@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
@@ -33,6 +33,10 @@ def count_rows(dsn: str, table: str) -> int:
         cursor.execute(f"SELECT count(*) FROM {table}")
         ((count,),) = cursor.fetchall()
     return count
+
+
+async def heard_of(events: AsyncGenerator[Any]) -> list[Any]:
+    return [event async for event in events]
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -121,7 +125,7 @@ async def test_a_leader_that_is_killed_is_followed_by_one_other_who_pays_no_sect
 async def test_a_failure_reaches_all_who_waited_and_nobody_tries_again(
     pipeline: Pipeline, database_url: str, claude: FakeClaude
 ) -> None:
-    claude.adapts(lambda _: "No.", delay_s=1.0)
+    claude.adapts(lambda _: "No.", delay_s=2.0)  # so that all have asked before the first fails
     asked = (pipeline.adapt(long_chapter(), reader=reader) for reader in range(1, READERS + 1))
     failures = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(failure) for failure in failures] == [TranslationFailed] * READERS
@@ -189,13 +193,17 @@ async def test_a_lease_that_was_lost_ends_the_work_which_goes_on_when_it_is_free
     pipeline.claude.says(good_content, times=2)
     pipeline.claude.hangs(times=2)
     pipeline.claude.adapts(translators.good)
-    adapting = asyncio.create_task(pipeline.adapt(long_chapter()))
+    order = Order(URDU, long_chapter())
+    adapting = asyncio.create_task(heard_of(pipeline.service.stream(order, reader_of(), pipeline.readers.admit())))
     await until(lambda: pipeline.rows("section_cache") == 2)
     with statements(pipeline.dsn) as cursor:  # as if this process had slept and another had taken it
         stolen = "UPDATE chapter_leases SET owner = %s, expires_at = clock_timestamp() + interval '1 s'"
         cursor.execute(stolen, (str(uuid4()),))
     await asyncio.to_thread(pipeline.claude.left.wait, 60)
-    assert isinstance(await adapting, AdaptedChapter)
+    *sections, chapter = await adapting
+    assert [section.index for section in sections] == list(range(SECTIONS))
+    assert "".join(section.content for section in sections) == chapter.content
+    assert await pipeline.readers.used() == 1
     assert pipeline.calls == SECTIONS + 2
     assert pipeline.rows("chapter_leases") == 0
 

@@ -7,50 +7,35 @@ marks or prompts.
 """
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from backend.app.adaptation.coverage import coverage, key_sentences, sentences
 from backend.app.errors import AppError, ModelNotConfigured, RateLimited, Unavailable
-from backend.app.models.adaptation import AdaptedChapter, Corrections, Order, SectionReady, Target
+from backend.app.models.adaptation import AdaptedChapter, Order, SectionReady, Target
 from backend.app.models.domain import ChapterId, Reader, UserId
-from backend.app.services.adaptation_flight import Flight, Flights
-from backend.app.services.adaptation_plan import (
-    Plan,
-    PlannedPiece,
-    plan_chapter,
-    recipe_of,
-    result_key,
-    written_before,
-)
+from backend.app.services.adaptation_flight import Flights
+from backend.app.services.adaptation_plan import Plan, PlannedPiece, plan_chapter, recipe_of, result_key
 from backend.app.services.adaptation_store import AdaptationStore
 from backend.app.services.adaptation_tasks import FAILURES, AdaptationTasks
-from backend.app.services.chapter_assembly import ChapterAssembly, Tell
+from backend.app.services.chapter_assembly import Tell
 from backend.app.services.chapter_lease import LEASE_S, ChapterLease, GivenUp, LeaseLost
+from backend.app.services.chapter_maker import Admit, ChapterMaker, Payer
 from backend.app.services.claude_service import ClaudeService
 from backend.app.services.db_service import DBService
-from backend.app.services.embedding_service import EmbeddingService, Vectors
-from backend.app.services.rate_limiter import Allowance
+from backend.app.services.embedding_service import EmbeddingService
 from backend.app.services.section_writer import ReaderShareUsedUp, SectionWriter
+from backend.app.services.telemetry import Telemetry, Unheard
 
-AT_ONCE = 4
-"""Sections of one chapter that are written at the same time; and of all chapters of this process:"""
 AT_ONCE_OF_ALL = 16
-SWEEP_EVERY_S = 600.0
-EMBEDDED_AT_ONCE = 16  # 0.1 s, so that no question waits long behind a chapter
+"""Sections of all chapters together that are written at the same time."""
 _ONES_OWN = (RateLimited, ReaderShareUsedUp)
 """Failures of the one who began: whoever else wants the chapter begins again."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-Admit = Callable[[], Awaitable[Allowance]]
-"""Counts one chapter for the reader. Raises RateLimited when that is one too many."""
-_Flight = Flight[SectionReady, AdaptedChapter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +45,6 @@ class Missing:
     is_kept: bool
     plan: Plan
     pieces: tuple[PlannedPiece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Payer:
-    """Whose share of the money it is (None: the owner's), and whose chapters are counted."""
-
-    user_id: UserId | None
-    admit: Admit | None
 
 
 class AdaptationService:
@@ -81,21 +58,25 @@ class AdaptationService:
         embedder: EmbeddingService,
         *,
         lease_s: float = LEASE_S,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Without `claude` everything is served that needs no model."""
+        self._telemetry = telemetry or Unheard()
         self._tasks = tasks
-        self._writer = SectionWriter(claude, db, AT_ONCE_OF_ALL) if claude else None
         self._db = db
         self._store = AdaptationStore(db)
-        self._embedder = embedder
+        writer = SectionWriter(claude, db, AT_ONCE_OF_ALL) if claude else None
+        self._maker = ChapterMaker(writer, db, embedder, self._telemetry)
         self._lease_s = lease_s
         self._flights: Flights[SectionReady, AdaptedChapter] = Flights()
-        self._swept_at = time.monotonic()
 
     async def find_cached(self, target: Target, chapter_id: ChapterId) -> AdaptedChapter | None:
         """In one query; only what was made of the chapter as the book has it today."""
         recipe = recipe_of(self._tasks.task(target), self._tasks.model(target))
-        return await self._store.find(target, chapter_id, recipe)
+        kept = await self._store.find(target, chapter_id, recipe)
+        if kept:
+            self._telemetry.happened("chapter_cache", target.kind, "hit")
+        return kept
 
     async def adapt(self, order: Order, reader: Reader, admit: Admit) -> AdaptedChapter:
         """The whole chapter. Raises what `stream` raises."""
@@ -116,29 +97,29 @@ class AdaptationService:
             if kept and kept.content_hash == order.chapter.content_hash:
                 yield kept
                 return
-        async with aclosing(self._join(order, _Payer(reader.user_id, admit))) as events:
+            self._telemetry.happened("chapter_cache", order.target.kind, "miss")
+        async with aclosing(self._join(order, Payer(reader.user_id, admit))) as events:
             async for event in events:
                 yield event
 
     async def generate(self, order: Order, user_id: UserId | None) -> AdaptedChapter:
         """The chapter from the money of this reader, or of the owner: nobody is counted. Raises the same."""
-        async with aclosing(self._join(order, _Payer(user_id, None))) as events:
+        async with aclosing(self._join(order, Payer(user_id, None))) as events:
             return await _last(events)
 
     async def missing(self, order: Order) -> Missing:
         """What generating it now would ask of a model. Three queries, no call."""
         plan = await self._plan(order)
-        kept = await self._store.find(order.target, order.chapter.chapter_id, plan.recipe)
-        if kept and not order.is_own_text and kept.content_hash == order.chapter.content_hash:
+        if await self._find_same(plan):
             return Missing(True, plan, ())
-        assembly = await self._begin(plan, lambda _: None)
+        assembly = await self._maker.begin(plan, lambda _: None)
         return Missing(False, plan, tuple(assembly.missing))
 
     async def close(self) -> None:
         """Stop what is being made; what was written of it is kept."""
         await self._flights.close()
 
-    async def _join(self, order: Order, payer: _Payer) -> AsyncGenerator[SectionReady | AdaptedChapter]:
+    async def _join(self, order: Order, payer: Payer) -> AsyncGenerator[SectionReady | AdaptedChapter]:
         """One result is made once in this process. Who began it may be refused: then the next one begins."""
         key = result_key(order, recipe_of(self._tasks.task(order.target), self._tasks.model(order.target)))
         told = 0
@@ -157,110 +138,34 @@ class AdaptationService:
             if is_ours or not isinstance(failure, _ONES_OWN):
                 raise failure
 
-    async def _fly(self, key: str, order: Order, payer: _Payer, tell: Tell) -> AdaptedChapter:
+    async def _fly(self, key: str, order: Order, payer: Payer, tell: Tell) -> AdaptedChapter:
         """One result is made once among all processes."""
-        plan = await self._plan(order)
+        plan, tell_once = await self._plan(order), _once(tell)
         while True:
             lease = ChapterLease(self._db, key, self._lease_s)
             try:
-                await lease.take()
-                return await lease.work(lambda: self._make(plan, payer, tell), _code_for_others)
+                make = self._make_again if await lease.take() else self._maker.make
+                return await lease.work(partial(make, plan, payer, tell_once), _code_for_others)
             except GivenUp as failed:
                 raise _failure_of(failed.code, order.target) from failed
             except LeaseLost:
                 log.warning("lease_lost", chapter_id=order.chapter.chapter_id, target=order.target.variant)
 
+    async def _make_again(self, plan: Plan, payer: Payer, tell: Tell) -> AdaptedChapter:
+        """After somebody else, who may have made it, or have died over it."""
+        return await self._find_same(plan) or await self._maker.make(plan, payer, tell)
+
+    async def _find_same(self, plan: Plan) -> AdaptedChapter | None:
+        """What is kept of exactly this chapter."""
+        order = plan.order
+        if order.is_own_text:
+            return None
+        kept = await self._store.find(order.target, order.chapter.chapter_id, plan.recipe)
+        return kept if kept and kept.content_hash == order.chapter.content_hash else None
+
     async def _plan(self, order: Order) -> Plan:
         task, model = self._tasks.task(order.target), self._tasks.model(order.target)
         return await asyncio.to_thread(plan_chapter, order, task, model)
-
-    async def _begin(self, plan: Plan, tell: Tell) -> ChapterAssembly:
-        """With everything that needs no model. What people wrote wins over what the model wrote."""
-        corrections = await self._corrections(plan.order)
-        texts = {section.source_hash: section.text for section in corrections.sections}
-        kept = await self._db.find_sections(plan.keys)
-        assembly = ChapterAssembly(plan, tell, corrections.version)
-        for planned, written in await asyncio.to_thread(lambda: list(written_before(plan, kept, texts))):
-            assembly.put(planned, written)
-        return assembly
-
-    async def _corrections(self, order: Order) -> Corrections:
-        """A client's own text has none: it is no chapter."""
-        if order.is_own_text:
-            return Corrections()
-        return await self._db.find_corrections(order.chapter.chapter_id, order.target)
-
-    async def _make(self, plan: Plan, payer: _Payer, tell: Tell) -> AdaptedChapter:
-        assembly = await self._begin(plan, tell)
-        missing = assembly.missing
-        if missing:
-            await self._write(plan, missing, assembly, payer)
-        chapter = assembly.chapter(cached=not missing)
-        if plan.order.target.kind == "personalization":
-            chapter = replace(chapter, coverage=await self._coverage(plan.order.chapter.content, chapter.content))
-        if not plan.order.is_own_text:
-            await self._keep(plan, chapter, assembly.cost_microusd)
-        return chapter
-
-    async def _write(
-        self, plan: Plan, missing: Sequence[PlannedPiece], assembly: ChapterAssembly, payer: _Payer
-    ) -> None:
-        """The pieces that are missing, a few at a time, counted for the reader unless they fail."""
-        if self._writer is None:
-            raise ModelNotConfigured
-        await self._writer.foresee(plan, missing, payer.user_id)
-        allowance = await payer.admit() if payer.admit else None
-        try:
-            await self._write_all(plan, missing, assembly, payer.user_id, self._writer)
-        except BaseException:
-            if allowance:
-                await allowance.refund()
-            raise
-
-    async def _write_all(
-        self,
-        plan: Plan,
-        missing: Sequence[PlannedPiece],
-        assembly: ChapterAssembly,
-        user_id: UserId | None,
-        writer: SectionWriter,
-    ) -> None:
-        """After a failure none is begun; those that are being written end, because they are paid for."""
-        waiting = deque(missing)
-
-        async def write_some() -> None:
-            while waiting:
-                planned = waiting.popleft()
-                try:
-                    assembly.put(planned, await writer.write(plan, planned, user_id))
-                except BaseException:
-                    waiting.clear()
-                    raise
-
-        ended = await asyncio.gather(*(write_some() for _ in range(AT_ONCE)), return_exceptions=True)
-        if failures := [each for each in ended if each is not None]:
-            raise failures[0]
-
-    async def _coverage(self, source: str, adapted: str) -> float:
-        return coverage(await self._embed(key_sentences(source)), await self._embed(sentences(adapted)))
-
-    async def _embed(self, texts: Sequence[str]) -> Vectors:
-        import numpy as np
-
-        parts = [texts[start : start + EMBEDDED_AT_ONCE] for start in range(0, len(texts), EMBEDDED_AT_ONCE)]
-        return np.concatenate([await self._embedder.embed(part) for part in parts or [[]]])
-
-    async def _keep(self, plan: Plan, chapter: AdaptedChapter, cost_microusd: int) -> None:
-        """A database that fails now costs the row, not the chapter: its sections are kept."""
-        order = plan.order
-        try:
-            await self._store.save(order.target, order.chapter.chapter_id, plan.recipe, chapter, cost_microusd)
-        except Unavailable as failure:
-            log.warning("chapter_not_kept", chapter_id=order.chapter.chapter_id, code=failure.code)
-        if time.monotonic() - self._swept_at > SWEEP_EVERY_S:
-            self._swept_at = time.monotonic()
-            with suppress(Unavailable):
-                await self._db.sweep_adaptations()
 
 
 async def _last(events: AsyncGenerator[SectionReady | AdaptedChapter]) -> AdaptedChapter:
@@ -281,3 +186,16 @@ def _failure_of(code: str, target: Target) -> AppError:
     """What happened in another process, to be told here."""
     known = {kind.code: kind for kind in Unavailable.__subclasses__()}
     return known.get(code, FAILURES[target.kind])()
+
+
+def _once(tell: Tell) -> Tell:
+    """Without the sections that were told already: whoever begins again puts the same ones first."""
+    told = 0
+
+    def tell_next(section: SectionReady) -> None:
+        nonlocal told
+        if section.index == told:
+            told += 1
+            tell(section)
+
+    return tell_next
