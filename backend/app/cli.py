@@ -1,4 +1,4 @@
-"""The command line: `python -m backend serve | ingest | ask | evaluate | migrate | doctor | settings`.
+"""The command line: `python -m backend serve | ingest | ask | prewarm | evaluate | usage | migrate | doctor | ...`.
 
 Knows arguments, exit codes and what a terminal shows; the work is done by the services. A failure of ours is one
 line on stderr and an exit code (78 configuration, 2 usage, 1 everything else), never a traceback. Only light
@@ -155,6 +155,21 @@ def evaluate(
         raise typer.Exit(1)
 
 
+@app.command()
+def usage(
+    days: Annotated[int, typer.Option(min=1, max=400, help="Of so many days, UTC, today included.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write what was spent, for a spreadsheet.")] = None,
+    png_file: Annotated[Path | None, typer.Option("--png", help="Write a picture; needs matplotlib.")] = None,
+) -> None:
+    """Tell what the site cost, how fast it was, what it refused, and what readers asked that the book lacks."""
+    settings = _start()
+    from backend.app.usage import command
+
+    request = command.Request(days, as_json=as_json, csv_file=csv_file, png_file=png_file)
+    asyncio.run(command.tell_usage(settings, request))
+
+
 @translations.command("export")
 def export_translations(
     language: Annotated[str, typer.Option(help="Which translation: ur, hi, ar, es or fr.")] = "ur",
@@ -186,6 +201,37 @@ def import_translations(
 
     wanted = command.wanted_pages(path, language, level, hardware)
     if not asyncio.run(command.import_pages(settings, wanted, dry=dry_run)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def prewarm(
+    language: Annotated[str, typer.Option(help="Languages to translate into, separated by commas: ur.")] = "",
+    levels: Annotated[str, typer.Option(help="Levels to adapt to: beginner,intermediate,advanced.")] = "",
+    hardware: Annotated[str, typer.Option(help="For readers with this hardware: none,gpu,jetson,robotics.")] = "none",
+    chapters: Annotated[str, typer.Option(help="Only these chapters, separated by commas; default: all.")] = "",
+    batch: Annotated[bool, typer.Option("--batch", help="Half price, and up to a day.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is missing and what it costs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try what a batch failed at once more, at full price.")
+    ] = False,
+    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at a batch.")] = 30.0,
+) -> None:
+    """Make chapters in other languages and at readers' levels before anybody asks for them."""
+    settings = _start()
+    from backend.app.prewarm import command
+
+    request = command.Request(
+        targets=command.read_targets(language, levels, hardware),
+        chapters=tuple(command.split(chapters)),
+        in_batch=batch,
+        dry_run=dry_run,
+        is_agreed=yes,
+        retry_failed=retry_failed,
+        poll_s=poll,
+    )
+    if not asyncio.run(command.prewarm(settings, request)):
         raise typer.Exit(1)
 
 

@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import json
 import re
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,12 +57,15 @@ class FakeBatches:
     def __init__(self, answer: Callable[[Params], "Reply"], reply: "type[Reply]") -> None:
         self.made: list[FakeBatch] = []
         self.asked: list[Operation] = []
+        self.done: list[Operation] = []
         self.looks: int | None = 1
         self.lines: dict[Fate, Callable[[Params], bool]] = {}
         self._answer, self._reply = answer, reply
         self._failures: dict[Operation, deque[Reply]] = defaultdict(deque)
         self._swallowed: deque[Operation] = deque()
         self._cuts: deque[int] = deque()
+        self._stalls: deque[int] = deque()
+        self._heard = threading.Condition()
 
     def fails(self, operation: Operation, status: int, *, times: int = 1, **headers: str) -> None:
         kinds = {
@@ -81,6 +85,15 @@ class FakeBatches:
     def cuts_results(self, *, keep_bytes: int) -> None:
         self._cuts.append(keep_bytes)
 
+    def swallows_results(self, *, keep_bytes: int) -> None:
+        """The connection stays open in the middle, once: nothing more comes."""
+        self._stalls.append(keep_bytes)
+
+    def wait_for(self, operation: Operation, timeout_s: float) -> bool:
+        """Until somebody has asked for it, and what it does is done."""
+        with self._heard:
+            return self._heard.wait_for(lambda: operation in self.done, timeout_s)
+
     def end(self, batch: FakeBatch) -> None:
         batch.looks_left = 0
 
@@ -92,13 +105,27 @@ class FakeBatches:
         parts = url.path.removeprefix(PATH).strip("/").split("/")
         operation = _operation(method, parts)
         self.asked.append(operation)
+        reply = self._do(operation, parts, parse_qs(url.query), headers, raw)
+        with self._heard:
+            self.done.append(operation)
+            self._heard.notify_all()
+        return reply
+
+    def _do(
+        self,
+        operation: Operation,
+        parts: list[str],
+        query: Mapping[str, list[str]],
+        headers: Mapping[str, str],
+        raw: bytes,
+    ) -> "Reply":
         if self._failures[operation]:
             return self._failures[operation].popleft()
         check_headers(headers) if operation == "create" else check_key(headers)
         if operation == "create":
             body = self._described(self._create(raw), _host(headers))
         elif operation == "list":
-            body = self._list(parse_qs(url.query), _host(headers))
+            body = self._list(query, _host(headers))
         else:
             batch = self._find(parts[0])
             if operation == "results":
@@ -147,8 +174,10 @@ class FakeBatches:
         order = sorted(batch.results, key=lambda custom_id: hashlib.sha256(custom_id.encode()).hexdigest())
         lines = [{"custom_id": custom_id, "result": batch.results[custom_id]} for custom_id in order]
         raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-        kept = self._cuts.popleft() if self._cuts else None
-        return self._reply(raw=raw, headers={"content-type": "application/x-jsonl"}, keep_bytes=kept)
+        kind = {"content-type": "application/x-jsonl"}
+        if self._stalls:
+            return self._reply(raw=raw[: self._stalls.popleft()], headers=kind | {"content-length": str(len(raw))})
+        return self._reply(raw=raw, headers=kind, keep_bytes=self._cuts.popleft() if self._cuts else None)
 
     def _described(self, batch: FakeBatch, host: str, *, look: bool = False, cancel: bool = False) -> dict[str, Any]:
         if cancel and batch.ended_at is None:

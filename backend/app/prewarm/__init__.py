@@ -1,0 +1,1 @@
+"""`python -m backend prewarm`: chapters made before anybody asks for them, and what an owner sees of it."""
