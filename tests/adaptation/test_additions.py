@@ -90,6 +90,12 @@ def test_a_block_between_two_items_of_a_list_would_part_the_list() -> None:
     assert problems(SOURCE, part(SOURCE, below("knows the angle.", EXAMPLE)), "beginner") == []
 
 
+@pytest.mark.parametrize("text", ["**Example:** A volume knob has one.", f"{EXAMPLE}\nAnd a line below it."])
+def test_a_labelled_text_that_is_no_quote_by_itself_is_told_how_to_stand(text: str) -> None:
+    (problem,) = problems(SOURCE, part(SOURCE, below("an angle.", text)), "beginner")
+    assert "quote of its own" in problem
+
+
 def test_few_blocks_are_a_help_and_many_are_another_text() -> None:
     adapted = SOURCE + f"\n{EXAMPLE}\n" * 3
     (problem,) = problems(SOURCE, part(SOURCE, adapted), "beginner")

@@ -9,6 +9,7 @@ import pytest
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.personalization import PersonalizationTask
 from backend.app.adaptation.readability import measure
+from backend.app.adaptation.references import invented_references
 from backend.app.adaptation.requests import section_key
 from backend.app.models.adaptation import Change, Piece
 from backend.app.models.domain import Hardware, Level
@@ -113,6 +114,31 @@ def test_a_paragraph_that_is_left_out_is_named_by_its_beginning() -> None:
         GOOD[: GOOD.index("Filtering makes")] + "The latency is 20 ms. The robot feels this in its joint at once.\n"
     )
     assert any("What the piece says in 'Filtering makes" in problem for problem in problems(without))
+
+
+def test_a_paragraph_that_the_piece_does_not_account_for_is_named() -> None:
+    new = "Warehouses buy cheap wheeled machines because tall shelves and heavy pallets leave no choice at all."
+    told = problems(f"{GOOD}\n{new}\n")
+    assert any("The piece does not say 'Warehouses" in problem for problem in told)
+
+
+@pytest.mark.parametrize(
+    ("words", "reference"),
+    [
+        ("as Smith (2019) has shown", "Smith (2019)"),
+        ("as Smith and Lee, 2019, say", "Smith and Lee, 2019"),
+        ("see [12] on this", "[12]"),
+        ("according to Karlsson", "Karlsson"),
+        ("in a study by Karlsson", "Karlsson"),
+        ("in a paper titled so", "paper titled"),
+        ("with ISBN numbers", "ISBN"),
+        ("in the Journal of Things", "Journal of"),
+        ("shown at ICRA", "ICRA"),
+    ],
+)
+def test_a_reference_that_the_piece_does_not_have_is_invented(words: str, reference: str) -> None:
+    assert invented_references(TEXT, GOOD.replace("that turns", f"that turns, {words}")) == [reference]
+    assert invented_references(f"{TEXT} {words}", f"{GOOD} {words}") == []
 
 
 def test_prose_that_is_as_hard_as_its_source_is_told_both_grades() -> None:

@@ -278,6 +278,19 @@ def _paragraph_added(reply: str, _piece: str, level: str) -> str | None:
     return f"{reply.rstrip()}\n\nIn practice it is 42 times faster to begin with the smallest case."
 
 
+def _labelled_paragraph(reply: str, _piece: str, level: str) -> str | None:
+    """An added block that is no quote."""
+    label = LABELS[level][0]
+    return f"{reply.rstrip()}\n\n**{label}:** {WORDS[label].strip()}"
+
+
+def _off_topic(reply: str, _piece: str, _level: str) -> str | None:
+    return (
+        f"{reply.rstrip()}\n\nBread rises because yeast makes gas, so the baker kneads the dough, lets it rest in a"
+        " warm kitchen and shapes it into loaves."
+    )
+
+
 def _refusal(reply: str, _piece: str, _level: str) -> str | None:
     return "I'm sorry, but I can't help with rewriting this text."
 
@@ -330,9 +343,10 @@ def refused(body: Body) -> Said:
 
 
 def echo(body: Body) -> Said:
-    """The piece as it was, where there is much to rewrite."""
+    """The piece as it was, where there are sentences to rewrite."""
     piece = piece_of(body)
-    return piece if len(re.findall(r"[^\W\d_]+", re.sub(r"⟦\w+⟧", "", piece))) >= 60 else good(body)
+    prose = [line for line in piece.split("\n") if _PROSE.match(line) and line.endswith(".")]
+    return piece if len(re.findall(r"[^\W\d_]{2,}", " ".join(prose))) >= 80 else good(body)
 
 
 def at_first(adapter: Callable[[Body], Said]) -> Callable[[Body], Said]:
@@ -352,8 +366,8 @@ HOSTILE: Mapping[str, Callable[[Body], Said]] = {
             _bold_lost, _term_replaced, _number_changed, _count_changed, _heading_reworded, _heading_added, _url,
             _linked, _doi, _arxiv, _author, _et_al, _too_long, _too_many_blocks, _harder, _unchanged_for_beginners,
             _paragraph_dropped, _mark_dropped, _mark_doubled, _mark_moved, _item_lost, _row_lost, _unlabelled,
-            _wrong_label, _paragraph_added, _refusal, _empty, _commentary, _farewell, _fenced, _html, _fence_added,
-            _other_text,
+            _wrong_label, _paragraph_added, _labelled_paragraph, _off_topic, _refusal, _empty, _commentary,
+            _farewell, _fenced, _html, _fence_added, _other_text,
         )
     },
     "cut": cut,

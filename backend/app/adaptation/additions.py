@@ -27,6 +27,9 @@ WORDS_PER_ADDITION = 60
 _KNOWN = tuple(label for labels in LABELS.values() for label in labels)
 _QUOTED = re.compile(r" {0,3}> ?")
 _LABEL = re.compile(rf"\*\*({'|'.join(map(re.escape, _KNOWN))}):\*\*(?=\s|$)[ \t]*", re.IGNORECASE)
+_LABELLED_LINE = re.compile(
+    rf"^[ \t>]*\*\*(?:{'|'.join(map(re.escape, _KNOWN))})(?::\*\*|\*\*:)", re.MULTILINE | re.IGNORECASE
+)
 _BLOCK_INSIDE = re.compile(r"\s*(?:#{1,6}\s|>|\||`{3}|~{3}|\$\$|(?:[-*_][ \t]*){3,}$|[-=]+[ \t]*$)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])[ \t]")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$")
@@ -74,6 +77,10 @@ def problems(source: str, parted: Parted, level: Level) -> list[str]:
     found = [problem for addition in parted.additions for problem in _wrong(addition, LABELS[level])]
     if len(parted.additions) > most:
         found.append(f"There are {len(parted.additions)} added blocks; this part may have at most {most}.")
+    if len(_LABELLED_LINE.findall(parted.core)) > len(_LABELLED_LINE.findall(source)):
+        found.append(
+            "Each added block stands in a quote of its own (> **Label:** …), with an empty line before and after."
+        )
     return found
 
 

@@ -15,7 +15,7 @@ from backend.app.adaptation import additions, fidelity
 from backend.app.adaptation.checks import common_problems
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.prose import paragraphs
-from backend.app.adaptation.readability import not_easier
+from backend.app.adaptation.readability import measure, not_easier
 from backend.app.adaptation.references import invented_references
 from backend.app.adaptation.requests import Wish, piece_request
 from backend.app.adaptation.rules import rules_version
@@ -49,7 +49,7 @@ LEAST_OF_SOURCE = 0.6
 TOLD = 0.95
 """Share of the length allowed that the model is told: it does not count exactly."""
 CHANGES_FROM = 40
-"""Words of a source from which a reply that only repeats it is none."""
+"""Words in whole sentences of a source from which a reply that only repeats it is none."""
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
 _REMARK = re.compile(
     r"\bfor (?:absolute |complete )?beginners\b|\b(?:beginner|intermediate|advanced)[- ](?:level|readers?|version)\b"
@@ -132,7 +132,7 @@ class PersonalizationTask:
             yield f"It has {whole} words; at most {self._most(words)} are allowed."
         elif self.level == "advanced" and _size(reply) > LENGTHS["advanced"].most * _size(source):
             yield f"It has {_size(reply)} characters, the piece {_size(source)}: at most 20 % more are allowed."
-        if words >= CHANGES_FROM and reply.split() == source.split():
+        if reply.split() == source.split() and measure(source).words >= CHANGES_FROM:
             yield "It is the piece as it was, without any change."
         if words >= LENGTHS[self.level].adds_from and not parted.additions:
             yield f"Nothing was added. Add a block with one of the labels {', '.join(additions.LABELS[self.level])}."

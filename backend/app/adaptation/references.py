@@ -19,6 +19,8 @@ _PATTERNS = tuple(
         rf"\({_NAMES},? {_YEAR}(?:[;,][^()]*)?\)|\b{_NAME} \({_YEAR}\)|\b{_NAME} (?:and|&) {_NAME},? \(?{_YEAR}\b",
         r"\[\d{1,3}(?:[,–-] ?\d{1,3})*\](?!⟦)|\[\^",
         r"\b(?:Proceedings of|Transactions on|Journal of|Conference on|Symposium on|Workshop on|University Press)\b",
+        r"\b(?:ICRA|IROS|NeurIPS|ICML|ICLR|CVPR|ICCV|ECCV|CoRL|SIGGRAPH)\b",
+        r"\b(?:[Pp]aper|[Aa]rticle|[Tt]hesis|[Ss]tudy|[Ss]urvey) (?:titled|entitled|called|published|in (?=[A-Z]))",
         r"\b(?:vol\.|pp\.) ?\d+",
     )
 )
