@@ -21,6 +21,7 @@ from backend.app.adaptation.numerals import number_problems
         ("A factor of .5 at 5 100 Hz nodes.", "0.5 کا جزو، 5 عدد 100 Hz پر۔"),
         ("See ⟦C12⟧ and ⟦F3⟧.", "⟦F3⟧ اور ⟦C12⟧ دیکھیں۔"),
         ("ROS 2 on H264.", "H264 پر ROS 2۔"),
+        ("A book-5 and ⟦C1⟧-6 and (-7).", "किताबें-5 और ⟦C1⟧-6 और (-7)।"),
     ],
 )
 def test_the_same_numbers_are_no_problem(source: str, reply: str) -> None:

@@ -18,7 +18,7 @@ _LIST_MARKER = re.compile(r"^([ \t>]*(?:[-*+][ \t]+)*)\d{1,9}[.)](?=[ \t])", re.
 _DIGIT = re.compile(r"(?![0-9])\d")
 _SPACE = "[ \u00a0\u2009\u202f]"
 _NUMBER = re.compile(
-    rf"(?P<sign>(?<![\w\])⟧.])-)?(?P<digits>\d{{1,3}}(?:{_SPACE}\d{{3}})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)*)"
+    rf"(?P<sign>(?<![^\s(\[\"'“‘=≈~±×:|*_/،,])-)?(?P<digits>\d{{1,3}}(?:{_SPACE}\d{{3}})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)*)"
     r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
 )
 _MINUS = re.compile(r"(?<!\w)(?:minus|negative|منفی|سالب|ناقص|ऋण|माइनस|menos|moins)\s+(?=\d)", re.IGNORECASE)
@@ -75,7 +75,7 @@ def western(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    bare = _LIST_MARKER.sub(r"\1", MARK.sub(" ⟧ ", text))
+    bare = _LIST_MARKER.sub(r"\1", MARK.sub("⟧", text))
     digits = re.sub(r"(?<=\d)،(?=\d)", ",", western(bare))
     return _BARE_POINT.sub("0.", _MINUS.sub("-", digits))
 

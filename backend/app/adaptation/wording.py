@@ -81,7 +81,7 @@ class Wording:
                 yield f"{problem} ({excerpt(pair.reply)})"
         if len(_prose_words("\n".join(bare.source for bare in parts))) >= 3 * PROSE_WORDS:
             yield from self._too_little("\n".join(bare.reply for bare in parts))
-        yield from self._another_language("\n".join(bare.reply for bare in parts))
+        yield from self._another_language(Pair(*("\n".join(texts) for texts in zip(*parts, strict=True))))
 
     def _bare_pair(self, pair: Pair) -> Pair:
         return Pair(self._bare(pair.source, pair.reply), self._bare(pair.reply, pair.source), pair.name)
@@ -116,8 +116,8 @@ class Wording:
         if script != "Latn" and _share(bare, script) < LEAST_SHARE_OF_ALL:
             yield f"Too little of it is in {self._language.name}."
 
-    def _another_language(self, bare: str) -> Iterator[str]:
-        words = [word.lower() for word in _WORD.findall(bare)]
+    def _another_language(self, bare: Pair) -> Iterator[str]:
+        words = _folded(bare.reply)
         own = _words(_FUNCTION_WORDS[self._language.code])
         is_latin = self._language.script == "Latn"
         for rival in _RIVALS[self._language.code]:
@@ -125,7 +125,8 @@ class Wording:
             found = _count(words, others - own)
             if found >= max(3 if is_latin else 1, 0.1 * len(words)) and found > 2 * _count(words, own - others):
                 yield f"It is not in {self._language.name} but in another language."
-        if is_latin and len(words) >= 40 and _count(words, own) < 0.03 * len(words):
+        english = _count(_folded(bare.source), _words(_SENTENCE) | _words(_CONNECTING))
+        if is_latin and english >= 3 * PROSE_WORDS and _count(words, own) < english / 4:
             yield f"It is not in {self._language.name}."
 
 
