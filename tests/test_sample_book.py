@@ -4,12 +4,14 @@ import re
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from backend.app.lifespan import SAMPLE_BOOK
 from backend.app.services.embedding_service import EmbeddingService
 from backend.app.textbook.chunker import chunk_book, words_kept
 from backend.app.textbook.docusaurus import Book, read_book
+from tests.fixtures.accounts import bearer, signup_form
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -52,3 +54,15 @@ def test_its_passages_fit_the_model_and_keep_its_words(sample_book: Book, embedd
     chunks = chunk_book(sample_book, embedder.count_tokens)
     assert max(embedder.count_tokens([chunk.embedding_text for chunk in chunks])) <= embedder.max_tokens
     assert words_kept(sample_book, chunks) >= 0.99
+
+
+def test_its_first_chapter_is_there_in_urdu_and_for_beginners_without_a_key(client: httpx2.Client) -> None:
+    headers = bearer(client.post("/api/auth/signup", json=signup_form()).json()["access_token"])
+    for call, more in (("translate", {}), ("personalize", {"level": "beginner"})):
+        answered = client.post(f"/api/{call}/chapter", headers=headers, json={"chapter_id": "intro", **more})
+        assert answered.status_code == 200
+        assert answered.json()["cached"]
+    assert client.get("/api/translate/cache/intro/ur", headers=headers).json()["title"] == "Physical AI کیا ہے"
+    left = client.get("/api/user/limits", headers=headers).json()
+    for name in ("translations", "personalizations"):
+        assert left[name]["remaining"] == left[name]["limit"]
