@@ -6,6 +6,7 @@ embedded stores, the model and the threads of readers without a login belong to 
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ import structlog
 import typer
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Message
 
 from backend.app.errors import ConfigurationError, Unavailable
 from backend.app.lifespan import Services
@@ -92,12 +94,29 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
+    await _open_exporters()
     app = create_app(settings)
     stop_starting = _cancel_on_signal()
     async with app.router.lifespan_context(app):
         book = await _describe_book(app.state.services)
         stop_starting.clear()
         await _Server(app, lambda: _announce(settings, listener, book)).serve([listener])
+
+
+async def _open_exporters() -> None:
+    """OpenTelemetry, where the environment asks for it. FastAPI opens its exporters in the lifespan protocol, which
+    is not spoken here; an empty application speaks it, and what it opens is the whole process'."""
+    if os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() != "true":
+        return
+    events = iter(("lifespan.startup", "lifespan.shutdown"))
+
+    async def receive() -> Message:
+        return {"type": next(events)}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    await FastAPI()({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
 
 
 async def _describe_book(services: Services) -> str:

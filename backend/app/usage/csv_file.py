@@ -10,7 +10,7 @@ COLUMNS = (
     *("day", "feature", "model", "calls", "uncertain_calls", "cost_usd"),
     *("input_tokens", "output_tokens", "thinking_tokens", "cache_read_tokens", "cache_write_tokens"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def spending_csv(report: UsageReport) -> str:
@@ -23,8 +23,9 @@ def spending_csv(report: UsageReport) -> str:
 
 
 def as_text(value: str) -> str:
-    """A cell that no spreadsheet runs as a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    """A cell on one line that no spreadsheet runs as a formula."""
+    visible = "".join(sign if sign.isprintable() else " " for sign in value)
+    return f"'{visible}" if visible.lstrip().startswith(_FORMULA) else visible
 
 
 def _row(line: SpendingLine) -> list[str | int]:

@@ -14,6 +14,7 @@ from backend.app.models.usage import UsageReport
 from backend.app.services.claude_prices import MICROUSD
 
 _COLOURS = ("#1b6ca8", "#d98a00", "#3a9d6e", "#a9486b", "#6aa6cf", "#8c8c8c")
+_LEAST_MS = 0.01  # a logarithmic scale has no zero
 _OUTCOMES = {"answered": _COLOURS[0], "partial": _COLOURS[4], "not_in_book": _COLOURS[1]}
 
 
@@ -82,8 +83,10 @@ def _draw_answers(axes: Any, report: UsageReport, days: Sequence[date]) -> None:
 
 def _draw_stages(axes: Any, report: UsageReport) -> None:
     places = range(len(report.stages))
-    axes.barh(places, [stage.p95_ms for stage in report.stages], color=_COLOURS[4], height=0.62, label="p95")
-    axes.barh(places, [stage.p50_ms for stage in report.stages], color=_COLOURS[0], height=0.3, label="p50")
+    slow = [max(stage.p95_ms, _LEAST_MS) for stage in report.stages]
+    usual = [max(stage.p50_ms, _LEAST_MS) for stage in report.stages]
+    axes.barh(places, slow, color=_COLOURS[4], height=0.62, label="p95")
+    axes.barh(places, usual, color=_COLOURS[0], height=0.3, label="p50")
     axes.set_yticks(places, [f"{stage.stage} (n = {stage.count})" for stage in report.stages], fontsize=8)
     axes.invert_yaxis()
     if report.stages:
@@ -97,7 +100,7 @@ def _stack(axes: Any, days: Sequence[date], series: dict[str, list[float]], colo
     for name, values in series.items():
         axes.bar(days, values, bottom=bottom, color=colours[name], label=name.replace("_", " "))
         bottom = [below + value for below, value in zip(bottom, values, strict=True)]
-    axes.set_xlim(days[0] - timedelta(days=0.6), days[-1] + timedelta(days=0.6))
+    axes.set_xlim(days[0] - timedelta(days=1), days[-1] + timedelta(days=1))
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
     if len(days) <= 10:
         axes.set_xticks(days, [f"{day:%b %d}" for day in days])
