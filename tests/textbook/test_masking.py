@@ -46,6 +46,7 @@ MASKED = {
     "| a | `b` |\n|---|---|\n| c \\| d | e |": "| a | ⟦C1⟧ |\n|---|---|\n| c ⟦X2⟧ d | e |",
     "a ⟦C1⟧ b": "a ⟦X1⟧C1⟦X2⟧ b",
     "---\ntitle: a\n---\n\nb": "⟦W1⟧\n\nb",
+    "---\n\nNo matter.\n\n---\n\nb": "⟦R1⟧\n\nNo matter.\n\n⟦R2⟧\n\nb",
     "\ufeff---\r\na: b\r\n---\r\nc `d\r\ne` f": "\ufeff⟦W1⟧\nc ⟦C2⟧ f",
 }
 

@@ -7,7 +7,10 @@ import re
 
 QUOTES = re.compile(r"[ \t]*(?:>[ \t]*)*")
 PREFIX = re.compile(r"[ \t]*(?:(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))[ \t]*)*")
-FRONT_MATTER = re.compile(r"-{3,}[ \t]*\n(?:[^\n]*\n)*?-{3,}[ \t]*(?=\n|\Z)")
+FRONT_MATTER = re.compile(
+    r"-{3,}[ \t]*\n(?=(?:[ \t]*(?:#[^\n]*)?\n)*[\w\"'-]+[ \t]*:)"
+    r"(?:[^\n]*\n)*?-{3,}[ \t]*(?=\n|\Z)"
+)
 HEADING = re.compile(rf"{PREFIX.pattern}#{{1,6}}(?:[ \t]|$)")
 SETEXT = re.compile(r"(?:=+|-+)[ \t]*$")
 THEMATIC = re.compile(r"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
