@@ -191,9 +191,11 @@ def test_a_hostile_translator_is_listed_and_nothing_is_kept(owner: Owner) -> Non
     assert "foundations/sensors (Urdu)" in out
     assert owner.rows()["translations_cache"] == before["translations_cache"]
     assert owner.ledger == Ledger(*[owner.charged_for_batches(), 0] * 2)
-    owner.claude.adapts(adapt)
-    code, out, err = owner.runs("--language", "ur", *CHAPTER, "--yes")
+    owner.claude.adapts(translators.at_first(translators.HOSTILE["mask_dropped"]))
+    code, out, err = owner.runs("--language", "ur", *CHAPTER, "--yes", "--batch", "--retry-failed")
     assert code == 0, out + err
+    assert "Made: 1 chapter." in out
+    assert owner.claude.requests
 
 
 @pytest.mark.parametrize("killed_at", ["created", "polling", "fetching"])
