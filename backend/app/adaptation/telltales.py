@@ -27,7 +27,7 @@ _ENTITY = re.compile(r"&(?:[a-z][a-z0-9]{1,31}|#\d{1,7}|#x[0-9a-f]{1,6});", re.I
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s⟦]*|\bwww\.[^\s⟦]+|\b(?:javascript:|vbscript:|mailto:|data:[a-z]+/)[^\s⟦]+"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b10\.\d{4,9}/[^\s⟦]+"
-    r"|\b(?:[a-z0-9-]{2,63}\.)+(?:com|org|net|io|dev|ai|edu|gov|info|biz|app|xyz|pk|uk|ly|ru|cn)\b(?:/[^\s⟦]*)?",
+    r"|\b(?:[a-z0-9-]{2,63}\.)+(?-i:com|org|net|io|dev|ai|edu|gov|info|biz|app|xyz|pk|uk|ly|ru|cn)\b(?:/[^\s⟦]*)?",
     re.IGNORECASE,
 )
 _REQUEST_TAG = re.compile(r"<?/?\b(?:piece|terms|language|chapter|section|level|hardware)>")
