@@ -122,6 +122,7 @@ def test_a_page_is_adapted_as_it_sends_it(start_app: AppFactory, claude: FakeCla
     """It names no chapter, and sends the text of the page that is shown."""
     claude.adapts(adapt)
     client = start_app(anthropic_api_key=SecretStr("a-key-of-the-tests"), anthropic_base_url=claude.base_url)
+    client.timeout = 300  # many sections are checked, perhaps beside other tests
     headers = sign_up_and_log_in(client)
     page = plain_text(client.get("/api/chapters/intro").json()["content"]).replace("\n", "")
     body = {"chapter_id": "custom-1732150000000", "chapter_content": page, "target_language": "es"}
