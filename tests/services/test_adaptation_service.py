@@ -1,6 +1,7 @@
 """Adapted chapters: made from sections, kept, found again, counted, and never a wrong one."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -159,6 +160,19 @@ async def test_a_text_of_a_client_is_kept_by_its_sections_and_never_as_the_chapt
     assert pipeline.calls == SECTIONS
     assert pipeline.readers.admitted == [1]
     assert await pipeline.service.find_cached(URDU, CHAPTER.chapter_id) is None
+
+
+async def test_whoever_asks_the_same_is_sent(pipeline: Pipeline) -> None:
+    pipeline.claude.adapts(translators.good)
+    bodies: list[list[str]] = []
+    for reader in (1, 2):
+        await pipeline.adapt(CHAPTER, reader=reader)
+        bodies.append(sorted(json.dumps(request.body) for request in pipeline.claude.requests))
+        pipeline.claude.requests.clear()
+        with statements(pipeline.dsn) as cursor:
+            cursor.execute("TRUNCATE translations_cache, section_cache")
+    assert bodies[0] == bodies[1]
+    assert len(bodies[0]) == SECTIONS
 
 
 # What is not accepted

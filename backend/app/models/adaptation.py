@@ -134,8 +134,8 @@ class Corrections:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be adapted, and for whom. `is_own_text`: the chapter was made of a client's own text; what becomes of
-    it is never kept under a chapter's id."""
+    """What is to be adapted, and for whom. `is_own_text`: the chapter was made of a client's own text; what becomes
+    of it is never kept under a chapter's id."""
 
     target: Target
     chapter: Chapter
@@ -145,8 +145,8 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class SectionReady:
     """The next section of a chapter, as it stands there: the contents of all of them joined are the chapter. `index`
-    counts from 0; `done` of `total` sections are written by now, some of them perhaps further on. The first content is
-    "" where the chapter's title is a section of its own."""
+    counts from 0; `done` of `total` sections are written by now, some of them perhaps further on. The first content
+    is "" where the chapter's title is a section of its own."""
 
     index: int
     done: int

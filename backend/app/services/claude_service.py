@@ -24,7 +24,7 @@ from backend.app.services.claude_failure import CallFailure, describe_failure, w
 from backend.app.services.claude_reply import ClaudeReply, Usage, as_object, read_reply
 from backend.app.services.claude_stream import ReplyPart, StreamedReply
 from backend.app.services.passages import Passage
-from backend.app.services.telemetry import Telemetry, Unheard, timed
+from backend.app.services.telemetry import Stage, Telemetry, Unheard, timed
 from backend.app.utils.config import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ MAX_ANSWER_TOKENS = 1500  # 3-8 sentences need ~300; the rest is room for adapti
 MAX_REWRITE_TOKENS = 200  # one line of at most 40 words
 MAX_REWRITE_TOKENS_THINKING = 1000
 REWRITE_DEADLINE_S = 4.0  # a part of the time a reader waits; without a rewrite the question is searched as it is
+_STAGES: dict[Feature, Stage] = {
+    "answer": "claude_answer",
+    "rewrite": "claude_rewrite",
+    "translate": "claude_translate",
+    "personalize": "claude_personalize",
+}
 _THINKING_OFF = {"claude-haiku-5-5": "disabled", "claude-sonnet-5-5": "between_tools"}  # others cannot, or may not
 MAX_RETRIES = 3
 BACKOFF_CAP_S = 8.0
@@ -198,7 +204,7 @@ class ClaudeService:
         """The library's timeout is per read: only this one ends a reply that drips byte by byte."""
         try:
             async with asyncio.timeout(call.patience.deadline_s):
-                with timed(self._telemetry, f"claude_{call.feature}"):
+                with timed(self._telemetry, _STAGES[call.feature]):
                     reply = await self._with_retries(call)
         except TimeoutError:
             log.error("claude_deadline_passed", feature=call.feature, deadline_s=call.patience.deadline_s)
