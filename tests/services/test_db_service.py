@@ -1,5 +1,6 @@
 """Readers and history on a real Postgres."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -207,6 +208,13 @@ async def test_a_new_version_of_the_book_writes_only_what_differs(db: DBService,
         0, 0, 0, 4
     )
     assert row_versions() == after
+
+
+async def test_a_book_ingested_before_front_matter_was_kept_gets_it_with_the_next_ingest(db: DBService):
+    old, new = _chapter(1), replace(_chapter(1), front_matter="---\nslug: /x\n---\n")
+    await db.replace_chapters([old])
+    assert await db.replace_chapters([new]) == ChapterChanges(0, 1, 0, 0)
+    assert await db.find_chapter(old.chapter_id) == new
 
 
 async def test_two_chapters_may_swap_their_places(db: DBService):

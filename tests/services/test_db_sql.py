@@ -113,7 +113,7 @@ INDEXED = [
     *("find_reader", "find_credentials_by_email", "list_turns"),
     *("list_conversations", "find_conversation", "list_conversation_turns"),
     *("export_account", "export_progress", "export_turns", "export_conversations", "export_claude_calls"),
-    *("find_translation", "find_personalization", "find_sections", "look_at_lease"),
+    *("find_translation", "find_personalization", "find_sections", "look_at_lease", "find_corrections"),
 ]
 NOT_EXPLAINABLE = {"create_migrations_table"}
 

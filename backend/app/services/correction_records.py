@@ -15,7 +15,7 @@ class CorrectionRecords(NamedQueries):
     """One statement for each method."""
 
     async def find_corrections(self, chapter_id: ChapterId, target: Target) -> Corrections:
-        """Those of a chapter, also for sections that it does not have any more."""
+        """Those of a chapter in no order, also for sections that it does not have any more."""
         binds = {"chapter_id": chapter_id, "kind": target.kind, "variant": target.variant}
         rows = await self._all("find_corrections", **binds)
         return Corrections(tuple(Correction(*row[:-1]) for row in rows), rows[0][-1] if rows else "")

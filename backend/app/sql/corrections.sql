@@ -1,7 +1,7 @@
 -- name: find_corrections
--- Finds what people corrected in one chapter.
+-- Finds what people corrected in one chapter, in no order.
 SELECT source_hash, corrected, heading, version FROM corrections
-WHERE chapter_id = %(chapter_id)s AND kind = %(kind)s AND variant = %(variant)s ORDER BY position;
+WHERE chapter_id = %(chapter_id)s AND kind = %(kind)s AND variant = %(variant)s;
 
 -- name: list_corrections
 -- Lists the corrections of all chapters, also of those that the book does not have any more.
