@@ -74,6 +74,14 @@ def _wait_until_up(http: httpx2.Client, process: "subprocess.Popen[bytes]") -> N
             return
 
 
+def test_metrics_are_for_this_machine_and_nothing_that_nginx_passes_on_is(
+    proxied: httpx2.Client, direct: httpx2.Client
+) -> None:
+    """Its peer is 127.0.0.1 too, and it adds no header unless it is told to."""
+    assert direct.get("/metrics").status_code == 200
+    assert proxied.get("/metrics").status_code == 404
+
+
 def test_words_pass_nginx_while_claude_is_still_writing(proxied: httpx2.Client, claude: FakeClaude) -> None:
     claude.says(two_sentences, keep_records=FIRST_IS_OUT, stalls=True)
     with proxied.stream("POST", "/api/chat/ask/stream", json=QUESTION) as response:
