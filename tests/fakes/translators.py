@@ -286,16 +286,17 @@ def _transcribed(source: str, reply: str) -> str:
     return re.sub(r"[\u0600-\u06ff\u0900-\u097f]+", lambda word: "kar" + "hai" * (len(word[0]) // 3), reply)
 
 
-def _glossary_ignored(source: str, reply: str) -> str:
-    return re.sub(r"(?<![⟦\w])[A-Za-z][A-Za-z -]+(?![\d⟧\w])", "کام", reply)
+def _glossary_ignored(body: Body) -> str:
+    """Terms are translated like other words."""
+    return _translate(piece(body), language(body), [])
 
 
-def _other_text(source: str, reply: str) -> str:
-    """As many blocks of as many words, about something else: the glossary's terms tell."""
-    if not re.search(r"(?<![⟦\w])[A-Za-z]{3}", reply):
-        return reply
+def _other_text(body: Body) -> str:
+    """As many blocks of as many words, about something else: the terms tell, where there are some."""
+    if not note(body, "terms"):
+        return good(body)
     words = iter(_translate("bread water oven salt flour kitchen table guest spoon morning " * 400, "ur", []).split())
-    return re.sub(r"(?<![⟦\w])[^\W\d_]+(?![\d⟧\w])", lambda _: next(words), reply)
+    return re.sub(r"(?<![⟦\w])[^\W\d_]+(?![\d⟧\w])", lambda _: next(words), good(body))
 
 
 ANOTHER_CHAPTER = """## Baking bread
@@ -353,8 +354,6 @@ SPOILED: dict[str, Spoil] = {
     "wrong_script": _wrong_script,
     "wrong_language": _wrong_language,
     "transcribed": _transcribed,
-    "glossary_ignored": _glossary_ignored,
-    "other_text": _other_text,
     "doubled_paragraph": _doubled_paragraph,
     "broken_off": _broken_off,
     "bold_lost": _bold_lost,
@@ -418,6 +417,8 @@ def _refused(body: Body) -> Said:
 
 HOSTILE: dict[str, Translator] = {
     **{name: _hostile(spoil) for name, spoil in SPOILED.items()},
+    "glossary_ignored": _glossary_ignored,
+    "other_text": _other_text,
     "instructions_leaked": _leak,
     "instructions_as_reply": _leak_as_reply,
     "request_repeated": _request_repeated,

@@ -56,6 +56,12 @@ Reading = tuple[str, ...]
 def number_problems(source: str, reply: str, *, comma_is_decimal: bool = False) -> list[str]:
     """What is wrong with the numbers of a masked reply to a masked English source. `comma_is_decimal`: the language
     may write 0,5 for 0.5 and 16.384 for 16,384."""
+    bare = [_LIST_MARKER.sub(r"\1", text) for text in (source, reply)]
+    return block_number_problems(bare[0], bare[1], comma_is_decimal)
+
+
+def block_number_problems(source: str, reply: str, comma_is_decimal: bool = False) -> list[str]:
+    """The same for one block, whose text has no list marker: the number that a heading begins with counts."""
     needed, may = _needed(source)
     invented: list[str] = []
     found = [(written, list(_readings(written, comma_is_decimal))) for written in _written(reply)]
@@ -75,8 +81,7 @@ def western(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    bare = _LIST_MARKER.sub(r"\1", MARK.sub("⟧", text))
-    digits = re.sub(r"(?<=\d)،(?=\d)", ",", western(bare))
+    digits = re.sub(r"(?<=\d)،(?=\d)", ",", western(MARK.sub("⟧", text)))
     return _BARE_POINT.sub("0.", _MINUS.sub("-", digits))
 
 

@@ -14,7 +14,7 @@ from backend.app.adaptation import checks
 from backend.app.adaptation.finishing import TranslationFinisher
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import LANGUAGES, Language
-from backend.app.adaptation.numerals import number_problems
+from backend.app.adaptation.numerals import block_number_problems
 from backend.app.adaptation.requests import Wish, piece_request
 from backend.app.adaptation.rules import rules_version
 from backend.app.adaptation.wording import Wording
@@ -71,11 +71,7 @@ class TranslationTask:
         pairs = checks.paired_blocks(source, reply)
         comma = self._spoken.comma_is_decimal
         return [
-            *(
-                problem
-                for pair in pairs
-                for problem in number_problems(pair.source, pair.reply, comma_is_decimal=comma)
-            ),
+            *(problem for pair in pairs for problem in block_number_problems(pair.source, pair.reply, comma)),
             *self._wording.problems(pairs),
             *self._term_problems(piece, source, reply),
             *checks.length_problems(pairs),

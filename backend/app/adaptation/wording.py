@@ -39,7 +39,8 @@ _CONNECTING = """
 _PLAIN = """
     introduction summary overview conclusion exercises getting started understanding building writing creating
     choosing starting making using reading checking further next steps prerequisites objectives outcomes takeaways
-    questions answers examples"""
+    questions answers examples chapter part section lesson unit week appendix welcome future advanced basic basics
+    practical environment interaction challenges applications resources"""
 _ALSO_SPANISH_OR_FRENCH = """
     a no on me he or as has use any son main an sent comment but tu os introduction conclusion note notes"""
 _FUNCTION_WORDS = {
@@ -62,6 +63,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ \t\n]*[,;:()\"“”*_–—-]*[ \t\n]*[A-Za-z][A-Za-z'’-]*)*")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 _QUOTE = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|«([^»\n]+)»")
+_URDU = "[ٹڈڑںےۓھہ]"
+_EASTERN = "[ٹڈڑںےۓھہکیگچپژ]"
+"""Of Urdu or Persian, not of Arabic."""
+_ARABIC = "[كيىة]"
 _SCRIPTS: dict[str, Script] = {"ARABIC": "Arab", "DEVANAGARI": "Deva", "LATIN": "Latn"}
 
 
@@ -81,6 +86,7 @@ class Wording:
                 yield f"{problem} ({excerpt(pair.reply)})"
         if len(_prose_words("\n".join(bare.source for bare in parts))) >= 3 * PROSE_WORDS:
             yield from self._too_little("\n".join(bare.reply for bare in parts))
+        yield from self._short_ones(parts)
         yield from self._another_language(Pair(*("\n".join(texts) for texts in zip(*parts, strict=True))))
 
     def _bare_pair(self, pair: Pair) -> Pair:
@@ -116,7 +122,18 @@ class Wording:
         if script != "Latn" and _share(bare, script) < LEAST_SHARE_OF_ALL:
             yield f"Too little of it is in {self._language.name}."
 
+    def _short_ones(self, parts: Sequence[Pair]) -> Iterator[str]:
+        """Items and cells of two or three words: some may be terms, but not many of them."""
+        script = self._language.script
+        short = [bare for bare in parts if len(_prose_words(bare.source)) >= 2]
+        left = [bare for bare in short if script != "Latn" and not _has_script(bare.reply, script)]
+        if len(left) >= 3 and len(left) > len(short) / 4:
+            yield f"{len(left)} short blocks are not translated ({excerpt(left[0].reply)})"
+
     def _another_language(self, bare: Pair) -> Iterator[str]:
+        if _has_letters_of_another(bare.reply, self._language.code):
+            yield f"It is not in {self._language.name} but in another language."
+            return
         words = _folded(bare.reply)
         own = _words(_FUNCTION_WORDS[self._language.code])
         is_latin = self._language.script == "Latn"
@@ -137,17 +154,29 @@ def _is_left(bare: Pair, script: Script) -> bool:
     prose = _prose_words(bare.source)
     if _has_script(bare.reply, script):
         return len(prose) >= PROSE_WORDS and _share(bare.reply, script) < LEAST_SHARE
-    words = {word.lower() for word in _LATIN_WORD.findall(bare.reply) if not word.isupper()}
+    words = _LATIN_WORD.findall(bare.reply)
     telling = _words(_SENTENCE)
     if bare.name == "heading" or len(words) <= SHORT:
         telling |= _words(_CONNECTING) | _words(_PLAIN)
-    return bool(words & telling) or len(prose) >= PROSE_WORDS or _has_new_word(bare)
+    if any(word.lower() in telling for word in words if not word.isupper()):
+        return True
+    connecting = sum(word in _words(_CONNECTING) for word in map(str.lower, words))
+    return len(prose) >= PROSE_WORDS or _has_new_word(bare) or (connecting >= 2 and not _is_title(words))
 
 
 def _has_new_word(bare: Pair) -> bool:
     """A Latin word that is none of the source's: a transcription."""
     known = {word[:4].lower() for word in _LATIN_WORD.findall(bare.source)}
     return any(word[:4].lower() not in known for word in _LATIN_WORD.findall(bare.reply) if len(word) > 2)
+
+
+def _has_letters_of_another(reply: str, code: str) -> bool:
+    """Urdu, Arabic and Persian share a script, but not all of its letters."""
+    letters = sum(_script(letter) == "Arab" for letter in reply if letter.isalpha())
+    has_urdu, has_eastern, has_arabic = (len(re.findall(kind, reply)) for kind in (_URDU, _EASTERN, _ARABIC))
+    if code == "ur":
+        return (letters >= 20 and not has_eastern) or (letters >= 40 and not has_urdu) or has_arabic > has_eastern
+    return code == "ar" and has_eastern > max(2, letters / 20)
 
 
 def _is_english_run(run: str) -> bool:
