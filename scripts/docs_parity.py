@@ -1,4 +1,4 @@
-"""Do the documents say what the code does? Settings, endpoints, error codes and openapi.json, both ways.
+"""Do the documents say what the code does? Settings, endpoints, error codes, decisions and openapi.json, both ways.
 
 Needs the project's packages: run by `scripts/check.py`, imported by tests. Each check returns sentences; none means
 that document and code agree. `--write` rewrites openapi.json, the one document that is generated.
@@ -18,6 +18,7 @@ from backend.main import create_app
 REPO = Path(__file__).resolve().parent.parent
 README = REPO / "README.md"
 CONTRACTS = REPO / "specs" / "001-rag-chatbot-system" / "contracts"
+DECISIONS = REPO / "specs" / "decisions"
 OPENAPI = CONTRACTS / "openapi.json"
 
 # Raised by the web framework and named in problems.py, so in no class of the tree
@@ -28,6 +29,7 @@ _UNLISTED = frozenset({"GET /", "GET /docs", "GET /openapi.json"})  # served, bu
 _CODE_CELL = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
 _SETTING_CELL = re.compile(r"^\| `([A-Z][A-Z0-9_]+)`", re.MULTILINE)
 _ENV_LINE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
+_DECISION = re.compile(r"^- \[(\d+)\]\((\d{4}-[\w-]+\.md)\) (.+)$", re.MULTILINE)
 _CALL = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^\s`?]*)")
 
 
@@ -88,6 +90,13 @@ def check_errors() -> list[str]:
     return _compare("errors.md", "code", error_codes(), set(_CODE_CELL.findall(_read(CONTRACTS / "errors.md"))))
 
 
+def check_decisions() -> list[str]:
+    """decisions/README.md lists every decision under its number and title."""
+    real = {f"{path.name}: {_read(path).partition(chr(10))[0]}" for path in DECISIONS.glob("[0-9]*.md")}
+    listed = _DECISION.findall(_read(DECISIONS / "README.md"))
+    return _compare("decisions/README.md", "decision", real, {f"{file}: # {n}. {title}" for n, file, title in listed})
+
+
 def check_openapi() -> list[str]:
     """contracts/openapi.json is what the application says of itself."""
     if _read(OPENAPI) == openapi_text():
@@ -101,6 +110,7 @@ CHECKS: tuple[Callable[[], list[str]], ...] = (
     check_readme_calls,
     check_endpoints,
     check_errors,
+    check_decisions,
     check_openapi,
 )
 
