@@ -22,6 +22,8 @@ PROSE_WORDS = 4
 """A block of the source with as many ordinary words is prose and has to be translated."""
 SHORT = 3
 """Words of a block that is no title of a book or film: those may stay English as a whole."""
+LONGEST_RUN = 8
+"""Ordinary English words in a row that no term has."""
 LONGEST_QUOTE = 80
 
 # Of sentences: no technical term, name or title in lower case has them.
@@ -60,7 +62,7 @@ _FUNCTION_WORDS = {
 }
 _RIVALS = {"ur": ("ar", "fa"), "ar": ("ur", "fa"), "hi": (), "es": ("fr",), "fr": ("es",)}
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ \t\n]*[,;:()\"“”*_–—-]*[ \t\n]*[A-Za-z][A-Za-z'’-]*)*")
+_RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[^\w.?!|⟦⟧]{1,8}[A-Za-z][A-Za-z'’-]*)*")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 _QUOTE = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|«([^»\n]+)»")
 _URDU = "[ٹڈڑںےۓھہ]"
@@ -87,6 +89,7 @@ class Wording:
         if len(_prose_words("\n".join(bare.source for bare in parts))) >= 3 * PROSE_WORDS:
             yield from self._too_little("\n".join(bare.reply for bare in parts))
         yield from self._short_ones(parts)
+        yield from self._nothing(parts)
         yield from self._another_language(Pair(*("\n".join(texts) for texts in zip(*parts, strict=True))))
 
     def _bare_pair(self, pair: Pair) -> Pair:
@@ -121,6 +124,15 @@ class Wording:
         script = self._language.script
         if script != "Latn" and _share(bare, script) < LEAST_SHARE_OF_ALL:
             yield f"Too little of it is in {self._language.name}."
+
+    def _nothing(self, parts: Sequence[Pair]) -> Iterator[str]:
+        """Headings and paragraphs of two words may stay English all together, those of more not."""
+        script = self._language.script
+        if script == "Latn" or any(_has_script(bare.reply, script) for bare in parts):
+            return
+        prose = "\n".join(bare.reply for bare in parts if bare.name in ("heading", "paragraph"))
+        if len([word for word in _LATIN_WORD.findall(prose) if len(word) > 1 and not word.isupper()]) >= 3:
+            yield f"Nothing of it is in {self._language.name}."
 
     def _short_ones(self, parts: Sequence[Pair]) -> Iterator[str]:
         """Items and cells of two or three words: some may be terms, but not many of them."""
@@ -187,7 +199,11 @@ def _is_english_run(run: str) -> bool:
     lower = [word.lower() for word in words if not word.isupper()]
     of_sentences = sum(word in _words(_SENTENCE) for word in lower)
     connecting = sum(word in _words(_CONNECTING) for word in lower)
-    return (of_sentences >= 1 and len(words) >= 3) or (of_sentences + connecting >= 2 and len(words) >= 6)
+    return (
+        (of_sentences >= 1 and len(words) >= 3)
+        or (of_sentences + connecting >= 2 and len(words) >= 6)
+        or len(_prose_words(run)) >= LONGEST_RUN
+    )
 
 
 def _is_title(words: Sequence[str]) -> bool:
