@@ -1,4 +1,4 @@
-"""Do the documents say what the code does? Settings, endpoints, error codes, decisions and openapi.json, both ways.
+"""Do the documents say what the code does? Settings, endpoints, error codes, modules, decisions and openapi.json.
 
 Needs the project's packages: run by `scripts/check.py`, imported by tests. Each check returns sentences; none means
 that document and code agree. `--write` rewrites openapi.json, the one document that is generated.
@@ -90,6 +90,13 @@ def check_errors() -> list[str]:
     return _compare("errors.md", "code", error_codes(), set(_CODE_CELL.findall(_read(CONTRACTS / "errors.md"))))
 
 
+def check_plan() -> list[str]:
+    """plan.md names every module of the application."""
+    text = _read(CONTRACTS.parent / "plan.md")
+    names = {path.stem for path in (REPO / "backend" / "app").rglob("*.py")} - {"__init__"}
+    return [f"plan.md: the module {name} is missing" for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
+
+
 def check_decisions() -> list[str]:
     """decisions/README.md lists every decision under its number and title."""
     real = {f"{path.name}: {_read(path).partition(chr(10))[0]}" for path in DECISIONS.glob("[0-9]*.md")}
@@ -110,6 +117,7 @@ CHECKS: tuple[Callable[[], list[str]], ...] = (
     check_readme_calls,
     check_endpoints,
     check_errors,
+    check_plan,
     check_decisions,
     check_openapi,
 )
