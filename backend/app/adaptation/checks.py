@@ -68,12 +68,14 @@ def paired_blocks(source: str, reply: str) -> list[Pair]:
 
 def length_problems(pairs: Sequence[Pair]) -> Iterator[str]:
     """What is much too short or too long, as a whole or in one block."""
-    sizes = [(_size(pair.source), _size(pair.reply)) for pair in pairs]
+    sizes = [(size_of(pair.source), size_of(pair.reply)) for pair in pairs]
     if wrong := _wrong_length(sum(size for size, _ in sizes), sum(size for _, size in sizes), OF_ALL):
         yield f"The text is too {wrong} for its source."
     for pair, (wanted, found) in zip(pairs, sizes, strict=True):
-        if wrong := "empty" if wanted and not found else _wrong_length(wanted, found, OF_BLOCK):
-            yield f"What stands for {excerpt(pair.source)!r} is too {wrong}.".replace("too empty", "empty")
+        if wanted and not found:
+            yield f"What stands for {excerpt(pair.source)!r} is empty."
+        elif wrong := _wrong_length(wanted, found, OF_BLOCK):
+            yield f"What stands for {excerpt(pair.source)!r} is too {wrong}."
         elif found and not wanted:
             yield f"{excerpt(pair.reply)!r} stands where the source has no words."
 
@@ -106,7 +108,8 @@ def _mark_problems(masked: MaskedText, reply: str) -> tuple[str, ...]:
     return ()
 
 
-def _size(text: str) -> int:
+def size_of(text: str) -> int:
+    """Characters of a masked text without its marks and white space."""
     return len("".join(MARK.sub("", text).split()))
 
 

@@ -14,7 +14,16 @@ from backend.app.adaptation import additions
 from backend.app.adaptation.languages import LANGUAGES, Script
 from backend.app.adaptation.page_cutting import Section
 from backend.app.models.adaptation import Personalize, Piece, Target, Translate
-from backend.app.textbook.masking import MARK, MaskedText, MaskKind, count_words, mask, unmask, with_block_lines
+from backend.app.textbook.masking import (
+    MARK,
+    MaskedText,
+    MaskKind,
+    count_words,
+    mask,
+    put_back,
+    unmask,
+    with_block_lines,
+)
 from backend.app.textbook.parser import split_lines
 from backend.app.textbook.structure import differences, structure_of
 
@@ -78,8 +87,7 @@ def _with_ids_of(masked: MaskedText, text: str) -> str:
             number = other.end - (2 if other.end - other.line > 1 else 1)
             line = lines[number]
             lines[number] = f"{line.rstrip()} {ids[wanted]}{line[len(line.rstrip()) :]}"
-    sources = {found.mark: found.source for found in own.masks}
-    return MARK.sub(lambda mark: sources.get(mark.group(), mark.group()), "".join(lines))
+    return put_back("".join(lines), own.masks)
 
 
 def as_reply(masked: MaskedText, text: str) -> tuple[str, list[str]]:

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise, zip_longest
 
 from backend.app.adaptation import additions
 from backend.app.models.adaptation import Piece, Target, Translate
-from backend.app.textbook.masking import MARK, Mask, MaskedText, mask
+from backend.app.textbook.masking import MARK, Mask, MaskedText, mask, put_back
 from backend.app.textbook.parser import split_lines
 from backend.app.textbook.structure import TopBlock, top_blocks
 
@@ -79,7 +79,7 @@ def cut_page(pieces: Sequence[Piece], page: str, target: Target) -> list[Section
         kept = [block for block in _blocks(masked) if not any(start <= block.line < end for start, end in added)]
         starts = _same_blocks_or_more_paragraphs(pieces, kept, masked)
     bounds = [0, *starts[1:], len(lines)]
-    texts = [_unmasked("".join(lines[start:end]), masked) for start, end in pairwise(bounds)]
+    texts = [put_back("".join(lines[start:end]), masked.masks) for start, end in pairwise(bounds)]
     counts = accumulate((text.count("\n") for text in texts), initial=1)
     return [Section(piece, text, line) for piece, text, line in zip(pieces, texts, counts, strict=False)]
 
@@ -169,10 +169,10 @@ def _not_the_chapter(mine: tuple[str, str] | None, other: _Block | None, page: M
             if open_fence
             else f"the page ends where the source has {wanted}"
         )
-        return NotTheChapter(_unmasked(before, page).count("\n") + bool(open_fence), f"{why}.")
+        return NotTheChapter(put_back(before, page.masks).count("\n") + bool(open_fence), f"{why}.")
     before = "".join(split_lines(page.text)[: other.line])
-    shown = " ".join(_unmasked(other.text, page).split())[:_SHOWN]
-    line = _unmasked(before, page).count("\n") + 1
+    shown = " ".join(put_back(other.text, page.masks).split())[:_SHOWN]
+    line = put_back(before, page.masks).count("\n") + 1
     return NotTheChapter(line, f"{other.name} (“{shown}”) where the source has {wanted}.")
 
 
@@ -185,8 +185,3 @@ def _is_open_fence(found: Mask) -> bool:
 def _place(piece: Piece) -> str:
     heading = re.search(r"^#{1,6}[ \t]+(.+?)[ \t]*(?:⟦H\d+⟧)?[ \t#]*$", mask(piece.text).text, re.MULTILINE)
     return MARK.sub("…", heading[1]) if heading else piece.heading_path[-1]
-
-
-def _unmasked(text: str, masked: MaskedText) -> str:
-    sources = {found.mark: found.source for found in masked.masks}
-    return MARK.sub(lambda mark: sources[mark.group()], text)

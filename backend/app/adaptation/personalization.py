@@ -5,26 +5,24 @@ The rewritten prose is held to its source; what stands beside it, in labelled qu
 less, because an example may need numbers of its own.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from backend.app.adaptation import additions, fidelity
-from backend.app.adaptation.checks import common_problems
+from backend.app.adaptation.checks import common_problems, size_of
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.prose import paragraphs
 from backend.app.adaptation.readability import measure, not_easier
 from backend.app.adaptation.references import invented_references
 from backend.app.adaptation.requests import Wish, piece_request
-from backend.app.adaptation.rules import rules_version
+from backend.app.adaptation.rules import version_of
 from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Change, Personalize, Piece
 from backend.app.models.domain import Hardware, Level
-from backend.app.prompts import load_prompt
-from backend.app.textbook.masking import MARK, MaskedText, count_words, mask
-from backend.app.textbook.parser import inline_text
+from backend.app.textbook.masking import MaskedText, count_words, mask
+from backend.app.textbook.sectioning import heading_words
 
 PROMPT = "personalize"
 TOKENS_PER_WORD = 3.2  # 1.8 of English prose, for a text of 1.6 times the words and its added blocks
@@ -77,9 +75,7 @@ class PersonalizationTask:
 
     @property
     def version(self) -> str:
-        """Of instructions, glossary and everything that decides in code."""
-        parts = "\n".join((load_prompt(PROMPT).version, self.glossary.version, rules_version()))
-        return hashlib.sha256(parts.encode()).hexdigest()[:12]
+        return version_of(PROMPT, self.glossary)
 
     def prepare(self, content: str) -> str:
         return content
@@ -130,8 +126,8 @@ class PersonalizationTask:
             yield f"Without added blocks it has {core} words, the piece {words}: something is left out."
         if whole > self._most(words):
             yield f"It has {whole} words; at most {self._most(words)} are allowed."
-        elif self.level == "advanced" and _size(reply) > LENGTHS["advanced"].most * _size(source):
-            yield f"It has {_size(reply)} characters, the piece {_size(source)}: at most 20 % more are allowed."
+        elif self.level == "advanced" and size_of(reply) > LENGTHS["advanced"].most * size_of(source):
+            yield f"It has {size_of(reply)} characters, the piece {size_of(source)}: at most 20 % more are allowed."
         if reply.split() == source.split() and measure(source).words >= CHANGES_FROM:
             yield "It is the piece as it was, without any change."
         if words >= LENGTHS[self.level].adds_from and not parted.additions:
@@ -156,7 +152,7 @@ class PersonalizedChapter:
         masked = mask(adapted)
         above = piece.heading_path[-1] if piece.heading_path else self.title
         for addition in additions.part(mask(piece.text).text, masked.text).additions:
-            section = _plain(addition.heading, masked) or above
+            section = heading_words(addition.heading, masked) or above
             self.changes.append(Change(section, addition.label.lower(), additions.first_sentence(addition)))
         return adapted
 
@@ -178,13 +174,3 @@ def _invented(source: str, parted: additions.Parted, reply: str) -> Iterator[str
             for number in dict.fromkeys(_NUMBER.findall(addition.text)):
                 if number not in known:
                     yield f"The number {number} below {addition.label!r} is not in the piece; leave it out."
-
-
-def _plain(heading: str, masked: MaskedText) -> str:
-    """A heading of a masked text as a reader sees it."""
-    sources = {mask.mark: "" if mask.kind == "heading_id" else mask.source for mask in masked.masks}
-    return " ".join(inline_text(MARK.sub(lambda mark: sources[mark[0]], heading)).split())
-
-
-def _size(text: str) -> int:
-    return len("".join(MARK.sub("", text).split()))

@@ -4,6 +4,9 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
+from backend.app.adaptation.glossary import Glossary
+from backend.app.prompts import load_prompt
+
 TEXTBOOK = (
     "docusaurus",
     "javascript",
@@ -32,3 +35,9 @@ def rules_version() -> str:
     for source in sources:
         digest.update(f"{source.name}\0".encode() + source.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def version_of(prompt: str, glossary: Glossary) -> str:
+    """12 hex digits of instructions, glossary and everything that decides in code."""
+    parts = "\n".join((load_prompt(prompt).version, glossary.version, rules_version()))
+    return hashlib.sha256(parts.encode()).hexdigest()[:12]

@@ -3,7 +3,6 @@
 Accepted is only what keeps the whole structure, every mark, number and glossary term, and is in the language.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import LANGUAGES, Language
 from backend.app.adaptation.numerals import block_number_problems
 from backend.app.adaptation.requests import Wish, piece_request
-from backend.app.adaptation.rules import rules_version
+from backend.app.adaptation.rules import version_of
 from backend.app.adaptation.wording import Wording
 from backend.app.models.adaptation import Piece, TargetLanguage, Translate
-from backend.app.prompts import load_prompt
 from backend.app.textbook.masking import MARK, MaskedText
 from backend.app.textbook.pinning import pin_headings
 from backend.app.textbook.structure import differences
@@ -49,9 +47,7 @@ class TranslationTask:
 
     @property
     def version(self) -> str:
-        """Of instructions, glossary and everything that decides in code."""
-        parts = "\n".join((load_prompt(PROMPT).version, self.glossary.version, rules_version()))
-        return hashlib.sha256(parts.encode()).hexdigest()[:12]
+        return version_of(PROMPT, self.glossary)
 
     def prepare(self, content: str) -> str:
         return pin_headings(content)

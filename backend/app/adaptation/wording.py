@@ -13,6 +13,7 @@ from functools import cache
 from backend.app.adaptation.checks import Pair, excerpt
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import Language, Script
+from backend.app.adaptation.prose import WORD
 from backend.app.textbook.masking import MARK
 
 LEAST_SHARE = 0.25
@@ -61,7 +62,6 @@ _FUNCTION_WORDS = {
     "hi": "का की के में है हैं से को और पर ने यह वह जो कि भी होता होती होते करता करती करते कर लिए एक इस",
 }
 _RIVALS = {"ur": ("ar", "fa"), "ar": ("ur", "fa"), "hi": (), "es": ("fr",), "fr": ("es",)}
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[^\w.?!|⟦⟧]{1,8}[A-Za-z][A-Za-z'’-]*)*")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 _QUOTE = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|«([^»\n]+)»")
@@ -260,4 +260,4 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _folded(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    return [word.lower() for word in WORD.findall(text)]

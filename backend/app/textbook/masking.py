@@ -100,9 +100,13 @@ def unmask(text: str, masked: MaskedText) -> str:
     problems = list(_broken(text, masked))
     if problems:
         raise BrokenMarks(problems)
-    sources = {mask.mark: mask.source for mask in masked.masks}
-    placed = with_block_lines(text, masked.text)
-    return MARK.sub(lambda match: sources[match.group()], placed)
+    return put_back(with_block_lines(text, masked.text), masked.masks)
+
+
+def put_back(text: str, masks: Iterable[Mask]) -> str:
+    """Any part of a masked text with what its marks stand for, unchecked; a mark of no mask stays."""
+    sources = {mask.mark: mask.source for mask in masks}
+    return MARK.sub(lambda mark: sources.get(mark.group(), mark.group()), text)
 
 
 def with_block_lines(reply: str, original: str) -> str:

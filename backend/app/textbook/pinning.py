@@ -7,11 +7,10 @@ Knows the three ways in which Docusaurus pages write ids. Must not know why the 
 import re
 from collections.abc import Iterator
 
-from backend.app.textbook.masking import Mask, mask
+from backend.app.textbook.masking import Mask, mask, put_back
 from backend.app.textbook.parser import Heading, parse_headings, split_lines
 from backend.app.textbook.structure import StructureBlock, structure_of
 
-_MARK = re.compile(r"⟦[A-Z](\d+)⟧")
 _DEFINITION = re.compile(r"\[(?!\^)((?:[^\[\]\\]|\\.)+)\]:")
 _SHORTCUT = re.compile(r"(?<!\])\[([^\[\]]{1,999})\](?:\[\]|(?![\[(:]))")
 _CLOSING = re.compile(r"(?:[ \t]+#+)?[ \t\r]*\n?\Z")
@@ -31,17 +30,17 @@ def pin_headings(content: str) -> str:
     anchors = iter(parse_headings(content))
     for heading in structure_of(masked.text).blocks:
         if heading.name == "heading":
-            anchor = _anchor_of(_restored(heading.text, masked.masks), heading, anchors)
+            anchor = _anchor_of(put_back(heading.text, masked.masks), heading, anchors)
             if anchor and "⟦H" not in heading.text:
                 _write(lines, heading, anchor, syntax)
-    return _restored(_with_labels("".join(lines), masked.masks), masked.masks)
+    return put_back(_with_labels("".join(lines), masked.masks), masked.masks)
 
 
 def _with_labels(text: str, masks: tuple[Mask, ...]) -> str:
     defined = {_label(match[1]) for found in masks if (match := _DEFINITION.match(found.source))}
 
     def written_out(match: re.Match[str]) -> str:
-        label = _restored(match[1], masks)
+        label = put_back(match[1], masks)
         return f"[{match[1]}][{label}]" if _label(label) in defined else match.group()
 
     return _SHORTCUT.sub(written_out, text) if defined else text
@@ -56,10 +55,6 @@ def _syntax(masks: tuple[Mask, ...]) -> str:
     if any(_CLASSIC.match(written) for written in ids):
         return _WRITTEN_CLASSIC
     return _HTML_COMMENT if any(written.startswith("<") for written in ids) else _EXPRESSION
-
-
-def _restored(text: str, masks: tuple[Mask, ...]) -> str:
-    return _MARK.sub(lambda match: masks[int(match[1]) - 1].source, text)
 
 
 def _anchor_of(source: str, block: StructureBlock, headings: Iterator[Heading]) -> str:

@@ -108,14 +108,14 @@ def _openings(masked: MaskedText, lines: int) -> Iterator[tuple[int, tuple[tuple
             yield line, tuple(headings)
             line, headings, has_text = block.line, [], False
         if block.name == "heading":
-            headings.append((block.level, _words(block.text, masked)))
+            headings.append((block.level, heading_words(block.text, masked)))
         else:
             has_text = True
     yield line, tuple(headings)
 
 
-def _words(heading: str, masked: MaskedText) -> str:
-    """What a reader sees of a heading: no id, no tags."""
+def heading_words(heading: str, masked: MaskedText) -> str:
+    """What a reader sees of a heading of this masked text: no id, no tags."""
 
     def shown(match: re.Match[str]) -> str:
         return "" if match.group()[1] in "HTYSE" else masked.masks[int(match.group()[2:-1]) - 1].source
