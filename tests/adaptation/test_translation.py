@@ -199,6 +199,13 @@ def test_other_languages_are_told_apart_too(language: TargetLanguage, good: str,
     assert problems_of(SOURCE, bad, language)
 
 
+@pytest.mark.parametrize("language", ["es", "fr"])
+def test_a_piece_of_headings_is_no_translation_of_itself(language: TargetLanguage) -> None:
+    text = "# Chapter 8: Walking Machines\n\n- Verbal Commands"
+    assert problems_of(text, text, language)
+    assert problems_of("# Simulation", "# Simulation", language) == []
+
+
 def test_spanish_may_write_a_decimal_comma_and_urdu_may_not() -> None:
     source = "A heavy arm needs about 1.5 s until it stands still."
     assert problems_of(source, "Un brazo pesado necesita unos 1,5 s hasta que se queda quieto.", "es") == []

@@ -128,7 +128,8 @@ class Wording:
     def _nothing(self, parts: Sequence[Pair]) -> Iterator[str]:
         """Headings and paragraphs of two words may stay English all together, those of more not."""
         script = self._language.script
-        if script == "Latn" or any(_has_script(bare.reply, script) for bare in parts):
+        is_echo = all(_folded(bare.reply) == _folded(bare.source) for bare in parts)
+        if not is_echo and (script == "Latn" or any(_has_script(bare.reply, script) for bare in parts)):
             return
         prose = "\n".join(bare.reply for bare in parts if bare.name in ("heading", "paragraph"))
         if len([word for word in _LATIN_WORD.findall(prose) if len(word) > 1 and not word.isupper()]) >= 3:
