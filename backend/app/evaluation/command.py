@@ -25,6 +25,7 @@ from backend.app.evaluation.spending import CONCURRENT, WatchedClaude, open_acco
 from backend.app.lifespan import SAMPLE_BOOK, answering
 from backend.app.services.answer_service import AnswerService
 from backend.app.services.db_service import DBService, open_db
+from backend.app.terminal import open_console
 from backend.app.textbook.docusaurus import Book
 from backend.app.utils.config import Settings
 
@@ -58,7 +59,7 @@ async def evaluate(settings: Settings, request: Request) -> bool:
         report.prepare(request.json_file)
     earlier = report.read_earlier(request.baseline) if request.baseline else None
     measured = await measure(settings, request)
-    console = table.open_console()
+    console = open_console(table.WIDTH)
     table.show(measured, console)
     if request.json_file:
         _write(measured, settings, request.json_file, console)

@@ -36,14 +36,8 @@ _GATE = {
     "near_domain_passes": "near the subject but not in the book, passed",
     "off_topic_passes": "off topic, passed",
 }
-_WIDTH = 100  # where the output is no terminal
+WIDTH = 100  # where the output is no terminal
 _LISTED = 10
-
-
-def open_console() -> Console:
-    """Standard output; wide enough for the tables when it is a pipe."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=_WIDTH, highlight=False)
 
 
 def show(report: Report, console: Console) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import typer
 from rich import box
@@ -18,6 +17,7 @@ from backend.app.models.adaptation import Order, Target, Translate
 from backend.app.services.batch_fetcher import Fetched
 from backend.app.services.claude_prices import MICROUSD, price_table
 from backend.app.services.prewarming import Advance, Job, Made, total
+from backend.app.terminal import dollars, open_console
 
 _WIDTH = 100  # where the output is no terminal
 _LISTED = 20
@@ -50,7 +50,7 @@ def show(
     jobs: Sequence[Job], new: Sequence[Job], waiting: Sequence[Job], left_microusd: int, *, in_batch: bool
 ) -> None:
     """What is missing for each chapter and target, what making it costs, and what of that money there is."""
-    console = _console()
+    console = open_console(_WIDTH)
     console.print(_table(jobs))
     if waiting:
         console.print(f"{_chapters(len(waiting))} of these with sections in a batch that is under way.")
@@ -79,7 +79,7 @@ def show(
 
 def tell_outcome(outcome: Outcome, *, spent_microusd: int) -> None:
     """What is there now, what failed and why, what is left and when to go on, what was spent."""
-    console = _console()
+    console = open_console(_WIDTH)
     made, fetched = outcome.made, outcome.fetched
     console.print(f"Made: {_chapters(len(made.done))}. Spent: {_usd(spent_microusd)}.")
     if fetched.saved or fetched.failed:
@@ -165,9 +165,7 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
 def _when(made: Made) -> str:
     if made.why_left and not isinstance(made.why_left, BudgetExhausted):
         return f"{made.why_left.detail} Then run the command again."
-    now = datetime.now(UTC)
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    hours, minutes = divmod(int((midnight - now).total_seconds()) // 60, 60)
+    hours, minutes = divmod(BudgetExhausted().retry_after_s // 60, 60)
     return f"Today's money for it is used up. Run the command again after midnight UTC, in {hours} h {minutes} min."
 
 
@@ -176,9 +174,4 @@ def _chapters(number: int) -> str:
 
 
 def _usd(microusd: int) -> str:
-    return f"${microusd / MICROUSD:,.4f}" if microusd < MICROUSD else f"${microusd / MICROUSD:,.2f}"
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=_WIDTH, highlight=False)
+    return dollars(microusd, 4 if microusd < MICROUSD else 2)

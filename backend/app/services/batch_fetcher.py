@@ -120,7 +120,7 @@ class BatchFetcher:
         return fetched
 
     async def _results(self, state: BatchState) -> AsyncGenerator[BatchResult]:
-        """None when Claude has thrown them away, after a month."""
+        """Nothing when Claude has thrown them away, after a month."""
         if state.has_results:
             async with aclosing(self._batches.results(state.batch_id)) as results:
                 async for result in results:

@@ -21,6 +21,7 @@ from backend.app.models.usage import UsageReport
 from backend.app.services.embedding_service import EmbeddingService, open_embedder
 from backend.app.services.question_groups import Vectors
 from backend.app.services.usage_report import UsageService
+from backend.app.terminal import open_console
 from backend.app.usage import csv_file, plot, table
 from backend.app.utils.config import Settings
 
@@ -44,7 +45,7 @@ async def tell_usage(settings: Settings, request: Request) -> None:
     if request.as_json:
         typer.echo(as_json(report))
     else:
-        table.show(report, table.open_console())
+        table.show(report, open_console(table.WIDTH))
     if request.csv_file:
         _write(request.csv_file, csv_file.spending_csv(report).encode())
     if request.png_file:

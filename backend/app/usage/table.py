@@ -10,8 +10,9 @@ from rich.table import Table
 
 from backend.app.models.usage import CacheUse, MissingTopic, SpendingLine, UsageReport
 from backend.app.services.claude_prices import MICROUSD
+from backend.app.terminal import dollars
 
-_WIDTH = 110  # where the output is no terminal
+WIDTH = 110  # where the output is no terminal
 _JOINERS = "\u200c\u200d"  # letters of Urdu that a word needs
 _EVENTS = {
     "answers": "answers",
@@ -26,12 +27,6 @@ _CACHES = {
     "chapter": "adapted chapters that were there already",
     "section": "their sections that were there already",
 }
-
-
-def open_console() -> Console:
-    """Standard output; wide enough for the tables when it is a pipe."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=_WIDTH, highlight=False)
 
 
 def show(report: UsageReport, console: Console) -> None:
@@ -49,9 +44,9 @@ def _tell_money(report: UsageReport, console: Console) -> None:
     if spending.lines:
         console.print(_money_table(spending.lines))
     console.print(
-        f"Claude cost {_dollars(spending.cost_microusd)}; today {_dollars(spending.today_microusd)} of "
-        f"{_dollars(spending.daily_budget_microusd, 2)}. A month like the last days: "
-        f"{_dollars(spending.projected_month_microusd, 2)}.",
+        f"Claude cost {dollars(spending.cost_microusd)}; today {dollars(spending.today_microusd)} of "
+        f"{dollars(spending.daily_budget_microusd, 2)}. A month like the last days: "
+        f"{dollars(spending.projected_month_microusd, 2)}.",
     )
     if spending.lines:
         console.print(f"  ({spending.projection})", soft_wrap=True)
@@ -141,10 +136,6 @@ def _tell_topic(topic: MissingTopic, console: Console) -> None:
 def _visible(text: str) -> str:
     """On one line, and without what could move a terminal's cursor or turn the direction of its text."""
     return "".join(sign if sign.isprintable() or sign in _JOINERS else " " for sign in text)
-
-
-def _dollars(microusd: int, decimals: int = 4) -> str:
-    return f"${microusd / MICROUSD:,.{decimals}f}"
 
 
 def _table(*titles: str) -> Table:
