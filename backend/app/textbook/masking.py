@@ -94,6 +94,12 @@ def count_words(masked: str) -> int:
     return len(_WORD.findall(MARK.sub(" ", masked)))
 
 
+def weight_of(words: int, marks: int, characters: int) -> float:
+    """How much of a masked text has to be written again, in words: a mark takes as long as two, and 16 characters as
+    one, whatever they are (numbers, dots, a script without spaces)."""
+    return max(words + 2 * marks, characters / 16)
+
+
 def unmask(text: str, masked: MaskedText) -> str:
     """A reply with what its marks stand for; white space at its edges is the source's.
     Raises BrokenMarks unless every mark is there exactly once."""

@@ -6,7 +6,7 @@ marks stand for. In what two structures differ is said by `structure`.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -62,12 +62,15 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class TopBlock:
-    """A block that stands in no other one. `level` and `text` are set for headings."""
+    """A block that stands in no other one, a half-open range of lines. `level` and `text` are set for headings,
+    `items` for lists: the lines at which they begin."""
 
     name: str
     line: int
+    end: int
     level: int = 0
     text: str = ""
+    items: Sequence[int] = ()
 
 
 def structure_of(markdown: str) -> Structure:
@@ -80,11 +83,15 @@ def top_blocks(markdown: str) -> list[TopBlock]:
     """The outermost blocks of a masked text in order: whole lists, quotes and tables count as one."""
     tokens = _MARKDOWN.parse(_plain(markdown))
     found: list[TopBlock] = []
+    items: list[int] = []
     for number, token in enumerate(tokens):
         if token.level == 0 and token.nesting >= 0 and token.map:
             heading = token.type == "heading_open"
             level, text = (int(token.tag[1]), tokens[number + 1].content) if heading else (0, "")
-            found.append(TopBlock(token.type.removesuffix("_open"), token.map[0], level, text))
+            (first, end), items = token.map, list[int]()
+            found.append(TopBlock(token.type.removesuffix("_open"), first, end, level, text, items))
+        elif token.level == 1 and token.type == "list_item_open" and token.map:
+            items.append(token.map[0])
     return found
 
 
