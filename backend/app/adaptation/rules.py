@@ -9,14 +9,20 @@ from backend.app.prompts import load_prompt
 
 TEXTBOOK = (
     "docusaurus",
+    "front_matter",
     "javascript",
     "masking",
     "mdx",
+    "mermaid",
     "opaque",
+    "opaque_inline",
     "opaque_lines",
     "parser",
     "pinning",
+    "quiz",
     "sectioning",
+    "sidebar",
+    "splitting",
     "structure",
     "structure_blocks",
 )
