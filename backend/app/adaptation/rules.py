@@ -11,6 +11,7 @@ TEXTBOOK = (
     "docusaurus",
     "front_matter",
     "javascript",
+    "long_blocks",
     "masking",
     "mdx",
     "mermaid",
