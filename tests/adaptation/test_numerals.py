@@ -20,6 +20,10 @@ from backend.app.adaptation.numerals import number_problems
         ("1. First 7\n2. Second 8", "1. پہلا 7\n1. دوسرا 8"),
         ("A factor of .5 at 5 100 Hz nodes.", "0.5 کا جزو، 5 عدد 100 Hz پر۔"),
         ("See ⟦C12⟧ and ⟦F3⟧.", "⟦F3⟧ اور ⟦C12⟧ دیکھیں۔"),
+        (
+            "Part II of the twentieth century, tenfold, in the nineties.",
+            "20ویں صدی کا حصہ 2، 10 گنا، 90 کی دہائی میں۔",
+        ),
         ("ROS 2 on H264.", "H264 پر ROS 2۔"),
         ("A book-5 and ⟦C1⟧-6 and (-7).", "किताबें-5 और ⟦C1⟧-6 और (-7)।"),
     ],

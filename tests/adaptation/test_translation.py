@@ -120,6 +120,22 @@ URDU = "یہ ناپا گیا کہ بازو 2 s بعد رک جاتا ہے۔ بھ�
             "The robot says: I'm sorry, I can't do that. It then stops and waits for help.",
             "روبوٹ کہتا ہے: معذرت، میں یہ نہیں کر سکتا۔ پھر وہ رک کر مدد کا انتظار کرتا ہے۔",
         ),
+        "a point without its full stop": (
+            "Do this:\n\n- Push the arm slowly until it stops moving.\n- Use plain words (short, clear, etc.)",
+            "یہ کریں:\n\n- بازو کو آہستہ دھکیلیں جب تک وہ نہ رکے\n- سادہ الفاظ استعمال کریں (مختصر، واضح وغیرہ)",
+        ),
+        "a point of terms": (
+            "- **Code comments**: Docstrings for all functions/classes",
+            "- **Code comments**: تمام functions/classes کے لیے docstrings",
+        ),
+        "a list of references": (
+            "Read:\n\n- Doe, J. (2019). Why arms fall and what we can learn from it. Arms Press.",
+            "پڑھیں:\n\n- Doe, J. (2019). Why arms fall and what we can learn from it. Arms Press.",
+        ),
+        "a title in other quotation marks": (
+            'The book "How it is that we can walk" tells how legs are moved by muscles.',
+            "کتاب ”How it is that we can walk“ بتاتی ہے کہ پٹھے ٹانگوں کو کیسے حرکت دیتے ہیں۔",
+        ),
         "a chapter on translation": (
             "This is the translation of a frame, a move along its axes.",
             "یہ فریم کا ترجمہ ہے، یعنی اس کے محوروں پر حرکت۔",

@@ -12,11 +12,12 @@ from typing import NamedTuple
 from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Piece
 from backend.app.textbook.masking import MARK, BrokenMarks, MaskedText, unmask
-from backend.app.textbook.structure import structure_of
+from backend.app.textbook.structure import StructureBlock, structure_of
 
 
 class Pair(NamedTuple):
-    """A block of the source and what stands for it. `name` as in `structure`: "heading", "paragraph", "td"."""
+    """A block of the source and what stands for it. `name` as in `structure`: "heading", "paragraph", "td"; a
+    paragraph of a list item is a "point"."""
 
     source: str
     reply: str
@@ -27,8 +28,12 @@ TOO_SHORT_BY, TOO_LONG_BY = 12, 25
 """Characters by which a short text may miss its length."""
 DOUBLED_FROM = 1.4
 """Times the words of its source from which a block with a repetition says something twice."""
+WHOLE_FROM = 0.6
+"""Times the characters of its source from which a point without a full stop is whole."""
+_POINTS = ("point", "td", "th")
 _WORD = re.compile(r"[^\W\d_]+")
 _ENDED_SOURCE = re.compile(r"[.?!][\"'”’)*_\]]*\s*\Z")
+_ABBREVIATED = re.compile(r"\b(?:etc|e\.g|i\.e|al|vs|approx|ed|Inc|Ltd|Dr)\.[\"'”’)*_\]]*\s*\Z")
 _ENDED = re.compile(r"[.?!:;…۔؟॥।。][\"'”’«»)*_\]\s]*\Z")
 _SENTENCE_END = re.compile(r"(?<=[.?!۔؟।])\s+")
 
@@ -60,7 +65,7 @@ def paired_blocks(source: str, reply: str) -> list[Pair]:
     """The texts of two masked texts of one structure; ValueError when their structures differ."""
     ours, theirs = (structure_of(text).blocks for text in (source, reply))
     return [
-        Pair(mine.text, other.text, mine.name)
+        Pair(mine.text, other.text, _name(mine))
         for mine, other in zip(ours, theirs, strict=True)
         if mine.text or other.text
     ]
@@ -81,9 +86,12 @@ def length_problems(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def broken_off(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Blocks that end in the middle of a sentence though their source does not."""
-    for source, reply, _ in pairs:
-        if _ENDED_SOURCE.search(source) and len(_WORD.findall(source)) >= 6 and not _ENDED.search(reply):
+    """Blocks that end in the middle of a sentence though their source does not. A point or a cell of one sentence may
+    do without its full stop."""
+    for pair in pairs:
+        source, reply, _ = pair
+        is_sentence = _ENDED_SOURCE.search(source) and not _ABBREVIATED.search(source)
+        if is_sentence and len(_WORD.findall(source)) >= 6 and not (_ENDED.search(reply) or _is_whole_point(pair)):
             yield f"What stands for {excerpt(source)!r} breaks off: its last sentence has no end."
 
 
@@ -106,6 +114,16 @@ def _mark_problems(masked: MaskedText, reply: str) -> tuple[str, ...]:
     except BrokenMarks as broken:
         return broken.problems
     return ()
+
+
+def _name(block: StructureBlock) -> str:
+    in_list = bool(block.around) and block.around[-1].endswith("list")
+    return "point" if block.name == "paragraph" and in_list else block.name
+
+
+def _is_whole_point(pair: Pair) -> bool:
+    is_one = pair.name in _POINTS and len(_SENTENCE_END.split(pair.source)) == 1
+    return is_one and size_of(pair.reply) >= WHOLE_FROM * size_of(pair.source)
 
 
 def size_of(text: str) -> int:

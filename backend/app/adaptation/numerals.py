@@ -2,7 +2,8 @@
 
 A number is what its digits and signs say: 16,384 is 16 384 in French and ١٦٬٣٨٤ in Arabic. Marks, list markers and
 what is spelled out say none. Digits stay digits: a reply that spells a number out has lost it, because a word could
-hide another number; only ordinals (1st) may become words, and words of the source (two) may become digits.
+hide another number; only ordinals (1st) may become words, and words of the source (two, twentieth) and its
+Roman numerals (Part II) may become digits.
 """
 
 import re
@@ -26,11 +27,17 @@ _BARE_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?")
 _COMMA_DECIMAL = re.compile(r"(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?")
 _WORD = re.compile(r"[a-z]+")
+_ROMAN = re.compile(
+    r"\b(?:[Pp]arts?|[Cc]hapters?|[Vv]olumes?|[Tt]ypes?|[Ll]evels?|[Pp]hases?) ([IVX]{1,5})\b|\b([IVX]{2,5})\b"
+)
+_ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10}
 _SIGNS = str.maketrans({"٫": ".", "٬": ",", "٪": "%", "−": "-", "‐": "-", "‑": "-", "–": "-", "⁠": None})
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen"""
 _DECADES = "twenty thirty forty fifty sixty seventy eighty ninety"
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth"
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
+    fifteenth sixteenth seventeenth eighteenth nineteenth"""
+_DECADE_ORDINALS = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth"
 _OTHERS = {
     "once": "1",
     "single": "1",
@@ -38,7 +45,11 @@ _OTHERS = {
     "both": "2",
     "double": "2",
     "pair": "2",
+    "square": "2",
+    "squared": "2",
     "triple": "3",
+    "cubic": "3",
+    "cubed": "3",
     "dozen": "12",
 }
 _UNITS, _TENS = _ONES.split(), _DECADES.split()
@@ -47,7 +58,11 @@ _WORDS = {
     **{word: str(n) for n, word in enumerate(_UNITS)},
     **{word: str(n * 10) for n, word in enumerate(_TENS, 2)},
     **{word: str(n) for n, word in enumerate(_ORDINALS.split(), 1)},
+    **{word: str(n * 10) for n, word in enumerate(_DECADE_ORDINALS.split(), 2)},
+    **{f"{word[:-1]}ies": str(n * 10) for n, word in enumerate(_TENS, 2)},
+    **{f"{word}fold": str(n) for n, word in enumerate(_UNITS)},
     **{word: str(number) for word, number in _POWERS.items()},
+    **{f"{word}fold": str(number) for word, number in _POWERS.items()},
     **_OTHERS,
 }
 Reading = tuple[str, ...]
@@ -88,7 +103,7 @@ def _plain(text: str) -> str:
 def _needed(source: str) -> tuple[Counter[str], Counter[str]]:
     """The numbers that have to be found again, and those that may."""
     plain = _plain(source)
-    needed, may = Counter[str](), Counter(_spelled_out(plain))
+    needed, may = Counter[str](), Counter([*_spelled_out(plain), *_roman(source)])
     for match in _NUMBER.finditer(plain.replace(" ", "  ")):  # a plain space parts two numbers of English
         reading = next(_readings((match["sign"] or "") + match["digits"], False))
         (may if match["ordinal"] else needed).update(reading)
@@ -97,6 +112,13 @@ def _needed(source: str) -> tuple[Counter[str], Counter[str]]:
 
 def _written(reply: str) -> list[str]:
     return [(match["sign"] or "") + match["digits"] for match in _NUMBER.finditer(_plain(reply))]
+
+
+def _roman(text: str) -> Iterator[str]:
+    """Part II may become part 2."""
+    for match in _ROMAN.finditer(text):
+        digits = [_ROMAN_DIGITS[letter] for letter in match[1] or match[2]]
+        yield str(sum(-one if one < following else one for one, following in pairwise([*digits, 0])))
 
 
 def _spelled_out(plain: str) -> Iterator[str]:

@@ -23,6 +23,8 @@ PROSE_WORDS = 4
 """A block of the source with as many ordinary words is prose and has to be translated."""
 SHORT = 3
 """Words of a block that is no title of a book or film: those may stay English as a whole."""
+MOST_TERMS = 5
+"""Words of a short line that are all terms but the small words between them."""
 LONGEST_RUN = 8
 """Ordinary English words in a row that no term has."""
 LONGEST_QUOTE = 80
@@ -64,7 +66,9 @@ _FUNCTION_WORDS = {
 _RIVALS = {"ur": ("ar", "fa"), "ar": ("ur", "fa"), "hi": (), "es": ("fr",), "fr": ("es",)}
 _RUN = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[^\w.?!|⟦⟧]{1,8}[A-Za-z][A-Za-z'’-]*)*")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
-_QUOTE = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|«([^»\n]+)»")
+_QUOTE = re.compile(r"\"([^\"\n]+)\"|[“”„]([^“”„\n]+)[“”]|‘([^’\n]+)’|«([^»\n]+)»")
+_REFERENCE = re.compile(r"\W*[A-Z][\w'’-]+, (?:[A-Z]\.[ -]?)+[^\n]{0,160}?\((?:19|20)\d\d[a-z]?\)[^\n]{0,240}\Z")
+"""Surname, I. (2019). Title: an entry of a list of references, which nobody translates."""
 _URDU = "[ٹڈڑںےۓھہ]"
 _EASTERN = "[ٹڈڑںےۓھہکیگچپژ]"
 """Of Urdu or Persian, not of Arabic."""
@@ -93,13 +97,14 @@ class Wording:
         yield from self._another_language(Pair(*("\n".join(texts) for texts in zip(*parts, strict=True))))
 
     def _bare_pair(self, pair: Pair) -> Pair:
+        if _REFERENCE.match(pair.source):
+            return Pair("", "", pair.name)
         return Pair(self._bare(pair.source, pair.reply), self._bare(pair.reply, pair.source), pair.name)
 
     def _bare(self, text: str, other: str) -> str:
         """The text without what may stay English."""
-        quoted = [match[0] for match in _QUOTE.finditer(text) if len(match[0]) <= LONGEST_QUOTE and match[0] in other]
-        for quote in quoted:
-            text = text.replace(quote, " ; ")
+        known = _quotes(other)
+        text = _QUOTE.sub(lambda match: " ; " if _quoted(match) in known else match[0], text)
         for found in reversed(self._glossary.find(text)):
             text = f"{text[: found.start]} ; {text[found.end :]}"
         return MARK.sub(" ; ", text)
@@ -117,7 +122,7 @@ class Wording:
         if self._language.script == "Latn":
             is_left = _is_left_in_latin(bare, self._language)
         else:
-            is_left = _is_left(bare, self._language.script)
+            is_left = _is_left(bare, self._language)
         return f"A part is not translated into {self._language.name}" if is_left else ""
 
     def _too_little(self, bare: str) -> Iterator[str]:
@@ -131,7 +136,7 @@ class Wording:
         is_echo = all(_folded(bare.reply) == _folded(bare.source) for bare in parts)
         if not is_echo and (script == "Latn" or any(_has_script(bare.reply, script) for bare in parts)):
             return
-        prose = "\n".join(bare.reply for bare in parts if bare.name in ("heading", "paragraph"))
+        prose = "\n".join(bare.reply for bare in parts if bare.name in ("heading", "paragraph", "point"))
         if len([word for word in _LATIN_WORD.findall(prose) if len(word) > 1 and not word.isupper()]) >= 3:
             yield f"Nothing of it is in {self._language.name}."
 
@@ -160,13 +165,18 @@ class Wording:
             yield f"It is not in {self._language.name}."
 
 
-def _is_left(bare: Pair, script: Script) -> bool:
+def _is_left(bare: Pair, language: Language) -> bool:
     """Of a target in another script than English."""
+    script = language.script
     if any(_is_english_run(run[0]) for run in _RUN.finditer(bare.reply)):
         return True
     prose = _prose_words(bare.source)
     if _has_script(bare.reply, script):
-        return len(prose) >= PROSE_WORDS and _share(bare.reply, script) < LEAST_SHARE
+        return (
+            len(prose) >= PROSE_WORDS
+            and _share(bare.reply, script) < LEAST_SHARE
+            and not _is_of_terms(bare, language)
+        )
     words = _LATIN_WORD.findall(bare.reply)
     telling = _words(_SENTENCE)
     if bare.name == "heading" or len(words) <= SHORT:
@@ -175,6 +185,14 @@ def _is_left(bare: Pair, script: Script) -> bool:
         return True
     connecting = sum(word in _words(_CONNECTING) for word in map(str.lower, words))
     return len(prose) >= PROSE_WORDS or _has_new_word(bare) or (connecting >= 2 and not _is_title(words))
+
+
+def _is_of_terms(bare: Pair, language: Language) -> bool:
+    """A short line of English nouns that the target's own small words hold together."""
+    words = _folded(bare.reply)
+    own = _count(words, _words(_FUNCTION_WORDS[language.code]))
+    english = _count(words, _words(_SENTENCE) | _words(_CONNECTING))
+    return own >= 1 and not english and len(_prose_words(bare.reply)) <= MOST_TERMS
 
 
 def _has_new_word(bare: Pair) -> bool:
@@ -243,9 +261,20 @@ def _has_script(bare: str, script: Script) -> bool:
     return any(_script(c) == script for c in bare if c.isalpha())
 
 
+def _quotes(text: str) -> set[str]:
+    """What stands in quotation marks, of whatever kind: titles, mostly."""
+    return {quote for match in _QUOTE.finditer(text) if len(quote := _quoted(match)) <= LONGEST_QUOTE}
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return next(filter(None, match.groups())).strip()
+
+
 @cache
 def _script(letter: str) -> str:
     name = unicodedata.name(letter, "").split(" ")[0]
+    if name in ("FEMININE", "MASCULINE"):  # ordinals of Spanish: 1.ª
+        return "Latn"
     return _SCRIPTS.get(
         name, "Grek" if name in ("GREEK", "MICRO", "OHM", "MATHEMATICAL", "DOUBLE-STRUCK", "SCRIPT") else name
     )

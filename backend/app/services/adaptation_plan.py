@@ -11,7 +11,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from backend.app.adaptation.corrections import source_hash
-from backend.app.adaptation.requests import section_key
+from backend.app.adaptation.replies import text_of
+from backend.app.adaptation.requests import is_too_long, section_key
 from backend.app.adaptation.task import Task
 from backend.app.models.adaptation import KeptReply, Order, Piece, Recipe
 from backend.app.prompts import load_prompt
@@ -32,6 +33,11 @@ class PlannedPiece:
     masked: MaskedText
     request: dict[str, Any] | None
     key: str
+
+    @property
+    def is_too_long(self) -> bool:
+        """No reply could be complete."""
+        return self.request is not None and is_too_long(self.request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,12 @@ def result_key(order: Order, recipe: Recipe) -> str:
 
 def review(task: Task, planned: PlannedPiece, reply: str) -> Reviewed:
     """Hold a reply against the checks of today, wherever it comes from."""
-    problems = task.problems(planned.piece, planned.masked, reply)
+    text = text_of(reply, planned.masked.text)
+    problems = task.problems(planned.piece, planned.masked, text)
     if problems:
         return Reviewed("", tuple(problems))
     try:
-        return Reviewed(unmask(reply, planned.masked), ())
+        return Reviewed(unmask(text, planned.masked), ())
     except BrokenMarks as broken:
         return Reviewed("", broken.problems)
 
