@@ -12,7 +12,8 @@ members, and one readable sentence (`detail`) that a client may show as it is.
     ├── BadRequest           400
     │   ├── EmailTaken
     │   ├── UnknownChapter
-    │   └── UnknownLanguage
+    │   ├── UnknownLanguage
+    │   └── TooLongToAdapt
     ├── RequestTimeout       408
     ├── PayloadTooLarge      413
     ├── Unauthorized         401  always with WWW-Authenticate
@@ -111,6 +112,18 @@ class UnknownLanguage(BadRequest):
 
     def __init__(self, known: Sequence[str] = ()) -> None:
         super().__init__(f"Chapters are not translated into this language. Known: {', '.join(known)}.")
+
+
+class TooLongToAdapt(BadRequest):
+    """A block that cannot be cut needs a longer reply than a model gives. Nothing was asked, nothing is paid."""
+
+    code = "too_long_to_adapt"
+
+    def __init__(self, begins: str = "") -> None:
+        super().__init__(
+            f"The part that begins with {begins!r} is too long to be adapted in one piece, and a table, quote or"
+            " element cannot be cut. Divide it."
+        )
 
 
 class RequestTimeout(AppError):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.app.adaptation.glossary import Glossary, load_glossary
-from backend.app.adaptation.requests import MOST_TOKENS, retry_request, section_key
+from backend.app.adaptation.requests import MOST_TOKENS, is_too_long, retry_request, section_key
 from backend.app.adaptation.translation import TranslationTask
 from backend.app.models.adaptation import Piece, TargetLanguage
 from backend.app.prompts import load_prompt
@@ -148,3 +148,11 @@ def test_there_is_room_for_a_whole_piece_and_for_thinking() -> None:
     assert request_of(long, model="claude-haiku-5-5")["max_tokens"] > request_of(long)["max_tokens"]
     assert request_of(replace(PIECE, text="word"))["max_tokens"] == 1024
     assert request_of(replace(PIECE, text="word " * 9000))["max_tokens"] == MOST_TOKENS
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-haiku-5-5", "another"])
+def test_what_no_reply_can_hold_is_known_before_it_is_asked_for(model: str) -> None:
+    for text in ("word " * 9000, "12.5 " * 9000, "字" * 50_000, "`a` " * 1500):
+        assert is_too_long(request_of(replace(PIECE, text=text), model=model))
+    for text in ("word " * 2400, "12.5 " * 5000, "`a` " * 600):
+        assert not is_too_long(request_of(replace(PIECE, text=text), model=model))

@@ -18,7 +18,10 @@ from backend.app.textbook.masking import MaskedText
 TOKENS_PER_MARK = 12
 SPARE_TOKENS = 300
 FEWEST_TOKENS, MOST_TOKENS = 1024, 16_000
-"""Of a reply. A piece of 600 words in Urdu needs about 2,700; the most is for the odd table of 2,000 words."""
+"""Of a reply. A piece of 600 words in Urdu needs about 2,700; the most is for the odd table of 2,000 words. A piece
+that needs more is not asked for (`is_too_long`)."""
+CHARS_PER_TOKEN = 2.5
+"""At least, of what a reply repeats as it is: numbers, names."""
 THINKING_TOKENS = 3000
 """Room for a model that thinks before it writes: thinking counts as output."""
 _THINKING: Mapping[str, dict[str, Any]] = {
@@ -43,17 +46,21 @@ class Wish:
 
 def piece_request(model: str, wish: Wish, piece: Piece, masked: MaskedText) -> dict[str, Any]:
     """The body of the Messages request for one piece. Empty notes are left out."""
-    thinking = next((kind for prefix, kind in _THINKING.items() if model.startswith(prefix)), _OTHER_MODELS)
-    thinks = thinking.get("thinking") != {"type": "between_tools"}
+    thinking = _thinking(model)
     return {
         "model": model,
-        "max_tokens": _room(wish, masked) + (THINKING_TOKENS if thinks else 0),
+        "max_tokens": _room(wish, masked) + _thinking_room(thinking),
         **thinking,
         "system": [
             {"type": "text", "text": load_prompt(wish.prompt).text, "cache_control": {"type": "ephemeral"}},
         ],
         "messages": [{"role": "user", "content": [{"type": "text", "text": _block(wish, piece, masked)}]}],
     }
+
+
+def is_too_long(request: Mapping[str, Any]) -> bool:
+    """Whether the reply may need more room than there is: it would be paid for and cut off."""
+    return request["max_tokens"] - _thinking_room(_thinking(request["model"])) >= MOST_TOKENS
 
 
 def retry_request(request: Mapping[str, Any], reply: str, problems: Sequence[str]) -> dict[str, Any]:
@@ -75,9 +82,18 @@ def section_key(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _thinking(model: str) -> dict[str, Any]:
+    return next((kind for prefix, kind in _THINKING.items() if model.startswith(prefix)), _OTHER_MODELS)
+
+
+def _thinking_room(thinking: Mapping[str, Any]) -> int:
+    return 0 if thinking.get("thinking") == {"type": "between_tools"} else THINKING_TOKENS
+
+
 def _room(wish: Wish, masked: MaskedText) -> int:
     """The most tokens a reply may have: in reserve for a language that needs more than planned."""
-    needed = masked.words * wish.tokens_per_word + len(masked.masks) * TOKENS_PER_MARK + SPARE_TOKENS
+    spoken = masked.words * wish.tokens_per_word + len(masked.masks) * TOKENS_PER_MARK
+    needed = max(spoken, len(masked.text) / CHARS_PER_TOKEN) + SPARE_TOKENS
     return min(max(math.ceil(needed), FEWEST_TOKENS), MOST_TOKENS)
 
 

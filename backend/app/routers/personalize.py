@@ -15,6 +15,7 @@ from backend.app.errors import (
     PersonalizationFailed,
     RateLimited,
     RateLimitsUnavailable,
+    TooLongToAdapt,
     UnknownChapter,
 )
 from backend.app.models.adaptation import Personalize
@@ -25,6 +26,7 @@ from backend.app.routers.adapting import STREAMED, Deliver
 
 router = APIRouter(prefix="/api/personalize", tags=["chapters"])
 _personalizing = STREAMED | problem_responses(
+    TooLongToAdapt,
     UnknownChapter,
     NotAuthenticated,
     InvalidToken,

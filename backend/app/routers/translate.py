@@ -18,6 +18,7 @@ from backend.app.errors import (
     NotAuthenticated,
     RateLimited,
     RateLimitsUnavailable,
+    TooLongToAdapt,
     TranslationFailed,
     UnknownChapter,
     UnknownLanguage,
@@ -30,6 +31,7 @@ from backend.app.routers.adapting import STREAMED, Deliver
 router = APIRouter(prefix="/api/translate", tags=["chapters"])
 _token_optional: dict[str, Any] = {"security": [{}]}  # added to the token's own entry: with it or without
 _translating = STREAMED | problem_responses(
+    TooLongToAdapt,
     UnknownChapter,
     UnknownLanguage,
     NotAuthenticated,

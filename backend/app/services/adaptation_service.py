@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from backend.app.errors import AppError, ModelNotConfigured, RateLimited, Unavailable
+from backend.app.errors import AppError, ModelNotConfigured, RateLimited, TooLongToAdapt, Unavailable
 from backend.app.models.adaptation import AdaptedChapter, Order, SectionReady, Target
 from backend.app.models.domain import ChapterId, Reader, UserId
 from backend.app.services.adaptation_flight import Flights
@@ -139,6 +139,17 @@ class AdaptationService:
                 raise failure
 
     async def _fly(self, key: str, order: Order, payer: Payer, tell: Tell) -> AdaptedChapter:
+        """Whatever goes wrong in our own work on a text, a check or a finisher, is a failure like any other."""
+        try:
+            return await self._fly_alone(key, order, payer, tell)
+        except AppError:
+            raise
+        except Exception as error:
+            chapter_id, target = order.chapter.chapter_id, order.target
+            log.exception("adapting_broke", chapter_id=chapter_id, kind=target.kind, target=target.variant)
+            raise FAILURES[target.kind] from error
+
+    async def _fly_alone(self, key: str, order: Order, payer: Payer, tell: Tell) -> AdaptedChapter:
         """One result is made once among all processes."""
         plan, tell_once = await self._plan(order), _once(tell)
         while True:
@@ -177,7 +188,7 @@ async def _last(events: AsyncGenerator[SectionReady | AdaptedChapter]) -> Adapte
 
 def _code_for_others(failure: Exception) -> str | None:
     """With which those who wait in other processes fail too."""
-    if isinstance(failure, (*_ONES_OWN, ModelNotConfigured)):
+    if isinstance(failure, (*_ONES_OWN, ModelNotConfigured, TooLongToAdapt)):
         return None
     return failure.code if isinstance(failure, AppError) else AppError.code
 

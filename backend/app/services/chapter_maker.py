@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 
 from backend.app.adaptation.coverage import coverage, key_sentences, sentences
-from backend.app.errors import ModelNotConfigured, Unavailable
+from backend.app.errors import ModelNotConfigured, TooLongToAdapt, Unavailable
 from backend.app.models.adaptation import AdaptedChapter, Corrections, Order
 from backend.app.models.domain import UserId
 from backend.app.services.adaptation_plan import Plan, PlannedPiece, written_before
@@ -30,6 +30,7 @@ from backend.app.services.telemetry import Telemetry, timed
 AT_ONCE = 4
 """Sections of one chapter that are written at the same time."""
 SWEEP_EVERY_S = 600.0
+_SHOWN = 60  # characters
 EMBEDDED_AT_ONCE = 16  # 0.1 s, so that no question waits long behind a chapter
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -65,8 +66,7 @@ class ChapterMaker:
         texts = {section.source_hash: section.text for section in corrections.sections}
         kept = await self._db.find_sections(plan.keys)
         assembly = ChapterAssembly(plan, tell, corrections.version)
-        for planned, written in await asyncio.to_thread(lambda: list(written_before(plan, kept, texts))):
-            assembly.put(planned, written)
+        await assembly.put_all(written_before(plan, kept, texts))
         return assembly
 
     async def _corrections(self, order: Order) -> Corrections:
@@ -83,24 +83,32 @@ class ChapterMaker:
         self._telemetry.happened("section_cache", plan.order.target.kind, "hit", times=len(plan.keys) - len(missing))
         if missing:
             with timed(self._telemetry, "chapter"):
-                await self._write(plan, missing, assembly, payer)
-        chapter = assembly.chapter(cached=not missing)
-        if plan.order.target.kind == "personalization":
-            chapter = replace(chapter, coverage=await self._coverage(plan.order.chapter.content, chapter.content))
+                chapter = await self._write(plan, missing, assembly, payer)
+        else:
+            chapter = await self._put_together(plan, assembly, cached=True)
         if not plan.order.is_own_text:
             await self._keep(plan, chapter, assembly.cost_microusd)
         return chapter
 
+    async def _put_together(self, plan: Plan, assembly: ChapterAssembly, *, cached: bool) -> AdaptedChapter:
+        chapter = assembly.chapter(cached=cached)
+        if plan.order.target.kind == "translation":
+            return chapter
+        return replace(chapter, coverage=await self._coverage(plan.order.chapter.content, chapter.content))
+
     async def _write(
         self, plan: Plan, missing: Sequence[PlannedPiece], assembly: ChapterAssembly, payer: Payer
-    ) -> None:
-        """The pieces that are missing, a few at a time, counted for the reader unless they fail."""
+    ) -> AdaptedChapter:
+        """The pieces that are missing, a few at a time, counted for the reader unless there is no chapter then."""
         if self._writer is None:
             raise ModelNotConfigured
+        if too_long := next((planned for planned in missing if planned.is_too_long), None):
+            raise TooLongToAdapt(" ".join(too_long.piece.text[:_SHOWN].split()))
         await self._writer.foresee(plan, missing, payer.user_id)
         allowance = await payer.admit() if payer.admit else None
         try:
             await self._write_all(plan, missing, assembly, payer.user_id, self._writer)
+            return await self._put_together(plan, assembly, cached=False)
         except BaseException:
             if allowance:
                 await allowance.refund()
@@ -123,7 +131,7 @@ class ChapterMaker:
                 try:
                     with timed(self._telemetry, "section"):
                         written = await writer.write(plan, planned, user_id)
-                    assembly.put(planned, written)
+                    await assembly.put_all([(planned, written)])
                 except BaseException:
                     waiting.clear()
                     raise
@@ -133,7 +141,8 @@ class ChapterMaker:
             raise failures[0]
 
     async def _coverage(self, source: str, adapted: str) -> float:
-        return coverage(await self._embed(key_sentences(source)), await self._embed(sentences(adapted)))
+        wanted, found = await asyncio.to_thread(lambda: (key_sentences(source), sentences(adapted)))
+        return coverage(await self._embed(wanted), await self._embed(found))
 
     async def _embed(self, texts: Sequence[str]) -> Vectors:
         parts = [texts[start : start + EMBEDDED_AT_ONCE] for start in range(0, len(texts), EMBEDDED_AT_ONCE)]
