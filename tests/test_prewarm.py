@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import typer
 
+from backend.app.prewarm.command import read_targets
 from backend.app.utils.config import Settings
 from tests.fakes import adapters, translators
 from tests.fakes.claude import Body, FakeClaude
@@ -145,19 +147,29 @@ def test_without_a_terminal_it_says_to_pass_yes(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("language", "levels", "hardware", "words"),
     [
-        ((), "say what to make"),
-        (("--language", "xx"), "ur, hi, ar, es, fr"),
-        (("--levels", "expert"), "beginner, intermediate, advanced"),
-        (("--levels", "beginner", "--hardware", "toaster"), "jetson"),
-        (("--language", "ur", "--chapters", "introo"), "intro"),
+        ("", "", "", "say what to make"),
+        ("ur,xx", "", "", "xx is not one of ur, hi, ar, es, fr"),
+        ("", "expert", "", "beginner, intermediate, advanced"),
+        ("", "beginner", "toaster", "jetson"),
     ],
 )
-def test_what_is_not_known_is_told_with_what_is(owner: Owner, options: tuple[str, ...], words: str) -> None:
+def test_what_is_not_known_is_told_with_what_is(language: str, levels: str, hardware: str, words: str) -> None:
+    with pytest.raises(typer.BadParameter, match=words):
+        read_targets(language, levels, hardware)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [(("--language", "xx"), "ur, hi, ar, es, fr"), ((*BOTH[:-1], "introo"), "intro")]
+)
+def test_a_command_for_what_is_not_known_fails_and_asks_no_model(
+    owner: Owner, options: tuple[str, ...], words: str
+) -> None:
     code, _, err = owner.runs(*options, "--yes")
     assert code != 0
     assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", err).split())
+    assert owner.claude.requests == []
 
 
 def test_without_a_key_it_says_which_setting(owner: Owner) -> None:
