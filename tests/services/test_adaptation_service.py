@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
+from backend.app.adaptation.task import Task
 from backend.app.errors import (
     AIServiceBusy,
     BudgetExhausted,
@@ -17,9 +19,13 @@ from backend.app.errors import (
     ModelNotConfigured,
     PersonalizationFailed,
     RateLimited,
+    TooLongToAdapt,
     TranslationFailed,
 )
-from backend.app.models.adaptation import AdaptedChapter, Order, Personalize, SectionReady, Translate
+from backend.app.models.adaptation import AdaptedChapter, Order, Personalize, SectionReady, Target, Translate
+from backend.app.services.adaptation_plan import recipe_of
+from backend.app.services.adaptation_store import AdaptationStore
+from backend.app.services.adaptation_tasks import AdaptationTasks
 from backend.app.services.budget_service import BudgetService
 from backend.app.services.db_service import DBService, open_db
 from backend.app.utils.config import Settings
@@ -236,6 +242,95 @@ async def test_a_failed_section_fails_the_chapter_and_the_others_are_not_paid_ag
     await pipeline.adapt(CHAPTER)
     assert pipeline.calls == calls + 1
     assert await pipeline.readers.used() == 1
+
+
+class Breaking:
+    """A task of the real kind that breaks at one place as only a bug can."""
+
+    def __init__(self, task: Task, place: str) -> None:
+        self._task, self._place = task, place
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._place:
+            return self._break
+        return getattr(self._task, name)
+
+    def finisher(self, title: str) -> Any:
+        return Breaking(cast("Task", self._task.finisher(title)), self._place)
+
+    def _break(self, *_: object) -> Any:
+        raise ZeroDivisionError
+
+
+class BreakingTasks(AdaptationTasks):
+    """`place`: a method of the task or its finisher."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(Settings())
+        self.place = place
+
+    def task(self, target: Target) -> Task:
+        return cast("Task", Breaking(super().task(target), self.place)) if self.place else super().task(target)
+
+
+@pytest.mark.parametrize(("place", "calls", "kept"), [("prepare", 0, 0), ("problems", 4, 0), ("add", 4, 4)])
+@pytest.mark.parametrize(
+    ("target", "good", "failure"),
+    [(URDU, translators.good, TranslationFailed), (BEGINNER, adapters.good, PersonalizationFailed)],
+)
+async def test_a_bug_of_ours_is_a_failed_chapter_that_nobody_is_counted_for(
+    open_pipeline: OpenPipeline,
+    place: str,
+    calls: int,
+    kept: int,
+    target: Target,
+    good: Any,
+    failure: type[Exception],
+) -> None:
+    tasks = BreakingTasks(place)
+    pipeline = open_pipeline(tasks=tasks)
+    pipeline.claude.adapts(good)
+    await in_the_book(pipeline, CHAPTER)
+    with capture_logs() as logs, pytest.raises(failure, match=r"failed. Please try again.$"):
+        await pipeline.adapt(CHAPTER, target)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["adapting_broke"]
+    assert pipeline.calls <= calls
+    assert pipeline.rows("section_cache") <= kept
+    assert_no_chapter_is_kept(pipeline)
+    assert await pipeline.readers.used() == 0
+    tasks.place = ""
+    assert (await pipeline.adapt(CHAPTER, target)).sections == SECTIONS
+
+
+async def test_a_block_that_no_reply_can_hold_is_refused_before_anything_is_paid(pipeline: Pipeline) -> None:
+    pipeline.claude.adapts(translators.good)
+    table = "| a | b |\n|---|---|\n" + "| many words in a row | and more |\n" * 600
+    chapter = chapter_of(f"# Walking\n\nSome words.\n\n## Table\n\n{table}")
+    await in_the_book(pipeline, chapter)
+    for is_own_text in (False, True):
+        with pytest.raises(TooLongToAdapt, match=r"begins with '.*Table .* Divide it"):
+            await pipeline.adapt(chapter, is_own_text=is_own_text)
+    assert (pipeline.calls, await pipeline.readers.used(), pipeline.rows("chapter_leases")) == (0, 0, 0)
+
+
+async def test_a_late_save_by_one_who_lost_the_lease_is_whole_or_not_served(pipeline: Pipeline) -> None:
+    """Who lost the lease is stopped, but a statement that is under way is not. What it writes was accepted whole; it
+    replaces the row of the one who came after, and is read only where recipe and corrections are those of today."""
+    pipeline.claude.adapts(translators.good)
+    await in_the_book(pipeline, CHAPTER)
+    made = await pipeline.adapt(CHAPTER)
+    recipe = recipe_of(AdaptationTasks(Settings()).task(URDU), Settings().claude_translation_model)
+    store = AdaptationStore(pipeline.db)
+    for late_recipe, late in [
+        (recipe, replace(made, corrections="of yesterday")),
+        (replace(recipe, checks_version="of an older process"), made),
+        (recipe, replace(made, content_hash="of another edition")),
+    ]:
+        await store.save(URDU, CHAPTER.chapter_id, late_recipe, replace(late, content="late"), 1)
+        again = await pipeline.adapt(CHAPTER)
+        assert replace(again, cached=False) == made
+    assert pipeline.calls == SECTIONS
+    assert pipeline.rows("translations_cache") == 1
 
 
 RICH = chapter_of(
