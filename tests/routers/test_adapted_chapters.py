@@ -202,7 +202,19 @@ def test_what_is_no_request_is_refused_before_anything_is_done(app: Adapting, ca
     bodies += [{"chapter_id": bad} for bad in ("", "  ", "a\0b", "\ud800", 7, None, ["x"], {}, "x" * 2_001)]
     bodies += [
         {"chapter_id": "custom-1", "chapter_content": bad}
-        for bad in (" \n", "---", "😀", "a\0b", "\udfff", 7, [OWN], {}, True, "x" * (MAX_CONTENT_CHARS + 1))
+        for bad in (
+            " \n",
+            "---",
+            "😀",
+            "a\0b",
+            "\udfff",
+            7,
+            [OWN],
+            {},
+            True,
+            "x" * (MAX_CONTENT_CHARS + 1),
+            "a\n" * 20_000,
+        )
     ]
     bodies += [{"chapter_id": SENSORS, "language": bad, "level": bad} for bad in (7, [], {}, "\ud800", "x" * 2_001)]
     for body in bodies:

@@ -9,7 +9,7 @@ import pytest
 from backend.app.lifespan import SAMPLE_BOOK
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.parser import parse_headings
-from backend.app.textbook.pinning import pin_headings
+from backend.app.textbook.pinning import name_definitions, pin_headings
 
 EDGE = Path(__file__).parent / "data" / "docusaurus-edge"
 TRUTH: dict[str, Any] = json.loads((EDGE / "truth.json").read_text(encoding="utf-8"))
@@ -55,5 +55,13 @@ def test_where_the_id_is_written(content: str, pinned: str | None) -> None:
 def test_links_by_their_words_name_their_definition() -> None:
     content = "See [The *Spec*], [ref][], [other] and [x](y).\n\n[the *spec*]: https://a.b\n[REF]: c\n"
     written = "See [The *Spec*][The *Spec*], [ref][ref], [other] and [x](y).\n\n[the *spec*]: https://a.b\n[REF]: c\n"
-    assert pin_headings(content) == written
-    assert pin_headings(written) == written
+    assert name_definitions(content) == written
+    assert name_definitions(written) == written
+    assert pin_headings(content) == content
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.source_path)
+def test_a_page_whose_definitions_are_named_has_the_same_headings(chapter: Any) -> None:
+    named = name_definitions(chapter.content)
+    assert parse_headings(named) == parse_headings(chapter.content)
+    assert name_definitions(named) == named

@@ -22,6 +22,7 @@ from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Change, Personalize, Piece
 from backend.app.models.domain import Hardware, Level
 from backend.app.textbook.masking import MaskedText, count_words, mask
+from backend.app.textbook.pinning import name_definitions
 from backend.app.textbook.sectioning import heading_words
 
 PROMPT = "personalize"
@@ -78,7 +79,8 @@ class PersonalizationTask:
         return version_of(PROMPT, self.glossary)
 
     def prepare(self, content: str) -> str:
-        return content
+        """Headings keep their words, and so their anchors."""
+        return name_definitions(content)
 
     def adapts(self, piece: Piece, masked: MaskedText) -> bool:
         """Headings and tables alone stay word for word."""
@@ -145,6 +147,7 @@ class PersonalizedChapter:
 
     title: str
     changes: list[Change] = field(default_factory=list[Change])
+    _in_paragraph: bool = False  # which was too long for one piece
 
     def add(self, piece: Piece, adapted: str) -> str:
         if piece.role == "title":
@@ -154,6 +157,15 @@ class PersonalizedChapter:
         for addition in additions.part(mask(piece.text).text, masked.text).additions:
             section = heading_words(addition.heading, masked) or above
             self.changes.append(Change(section, addition.label.lower(), additions.first_sentence(addition)))
+        return self._apart(piece, adapted)
+
+    def _apart(self, piece: Piece, adapted: str) -> str:
+        """A quote stands between empty lines also where a piece begins or ends in the middle of a paragraph."""
+        if self._in_paragraph and adapted.lstrip().startswith(">"):
+            adapted = "\n\n" + adapted.lstrip()
+        self._in_paragraph = not piece.text.endswith("\n")
+        if self._in_paragraph and adapted.rstrip().rpartition("\n")[2].startswith(">"):
+            adapted = adapted.rstrip() + "\n\n"
         return adapted
 
     def keep(self, piece: Piece, corrected: str) -> str:

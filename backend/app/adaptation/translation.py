@@ -19,7 +19,7 @@ from backend.app.adaptation.rules import version_of
 from backend.app.adaptation.wording import Wording
 from backend.app.models.adaptation import Piece, TargetLanguage, Translate
 from backend.app.textbook.masking import MARK, MaskedText
-from backend.app.textbook.pinning import pin_headings
+from backend.app.textbook.pinning import name_definitions, pin_headings
 from backend.app.textbook.structure import differences
 
 PROMPT = "translate"
@@ -50,7 +50,7 @@ class TranslationTask:
         return version_of(PROMPT, self.glossary)
 
     def prepare(self, content: str) -> str:
-        return pin_headings(content)
+        return name_definitions(pin_headings(content))
 
     def adapts(self, piece: Piece, masked: MaskedText) -> bool:  # noqa: ARG002
         return masked.words > 0

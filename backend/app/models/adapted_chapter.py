@@ -1,5 +1,6 @@
 """What translated and personalized chapters have in common as the API speaks of them."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -7,8 +8,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from backend.app.models.progress import MAX_REFERENCE_CHARS
 from backend.app.models.text import SafeText, TrimmedText
 
-MAX_CONTENT_CHARS = 100_000
-"""The longest chapter of the books at hand has 60,000; so much costs a dollar to translate, half a reader's day."""
+MAX_CONTENT_CHARS = 80_000
+"""The longest chapter of the books at hand has 60,000."""
+MAX_CONTENT_SIGNS = 16_000
+"""Line ends and signs of Markdown, each of which costs time: 14 of 100 characters at most in the books at hand, 3,700
+in one chapter. A text of nothing else is no chapter."""
+_SIGNS = re.compile(r"[\n<>{}$`\\\[\]|⟦*_#&:~!]")
 OWN_TEXT = "This text is not a chapter of the book, so it was adapted by itself."
 
 
@@ -22,12 +27,20 @@ def _with_words(text: str) -> str:
     return text
 
 
+def _readable(text: str) -> str:
+    if len(_SIGNS.findall(text)) > MAX_CONTENT_SIGNS:
+        raise ValueError(f"It has more than {MAX_CONTENT_SIGNS} line ends and signs of Markdown.")
+    return text
+
+
 Content = Annotated[
-    Annotated[SafeText, Field(max_length=MAX_CONTENT_CHARS), AfterValidator(_with_words)] | None,
+    Annotated[SafeText, Field(max_length=MAX_CONTENT_CHARS), AfterValidator(_with_words), AfterValidator(_readable)]
+    | None,
     BeforeValidator(_none_when_empty),
     Field(
         description="The text to adapt, as Markdown or as a page shows it. A chapter of the book, up to small"
         " differences, is taken for that chapter, whatever `chapter_id` says; any other text is adapted by itself."
+        f" At most {MAX_CONTENT_SIGNS} of its characters may be line ends or signs of Markdown."
         " Left out or empty: the chapter that `chapter_id` names."
     ),
 ]

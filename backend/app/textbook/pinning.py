@@ -20,10 +20,15 @@ _WRITTEN_CLASSIC = "{{#{}}}"
 _HTML_COMMENT = "<!-- #{} -->"
 
 
+def name_definitions(content: str) -> str:
+    """The page with `[words][words]` for each `[words]` that means the definition `[words]: target`."""
+    masked = mask(content)
+    return put_back(_with_labels(masked.text, masked.masks), masked.masks)
+
+
 def pin_headings(content: str) -> str:
     """The page with the id of each heading from h2 to h6 written out, as the page writes ids elsewhere (else as
-    `{/* #id */}`). Headings that have one stay as they are, and so does a page without headings. `[words]` that mean
-    the definition `[words]: target` become `[words][words]`."""
+    `{/* #id */}`). Headings that have one stay as they are, and so does a page without headings."""
     masked = mask(content)
     lines = split_lines(masked.text)
     syntax = _syntax(masked.masks)
@@ -33,7 +38,7 @@ def pin_headings(content: str) -> str:
             anchor = _anchor_of(put_back(heading.text, masked.masks), heading, anchors)
             if anchor and "⟦H" not in heading.text:
                 _write(lines, heading, anchor, syntax)
-    return put_back(_with_labels("".join(lines), masked.masks), masked.masks)
+    return put_back("".join(lines), masked.masks)
 
 
 def _with_labels(text: str, masks: tuple[Mask, ...]) -> str:
