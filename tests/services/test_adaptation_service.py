@@ -168,6 +168,21 @@ async def test_a_text_of_a_client_is_kept_by_its_sections_and_never_as_the_chapt
     assert await pipeline.service.find_cached(URDU, CHAPTER.chapter_id) is None
 
 
+@pytest.mark.parametrize("is_own_text", [False, True])
+async def test_why_a_section_is_refused_is_logged_but_no_word_of_a_readers_text(
+    pipeline: Pipeline, is_own_text: bool
+) -> None:
+    pipeline.claude.adapts(translators.HOSTILE["untranslated"])
+    await in_the_book(pipeline, CHAPTER)
+    chapter = long_chapter(9, CHAPTER.chapter_id) if is_own_text else CHAPTER
+    with capture_logs() as logs, pytest.raises(TranslationFailed):
+        await pipeline.adapt(chapter, is_own_text=is_own_text)
+    refused = [entry for entry in logs if entry["event"] == "section_refused"]
+    assert refused
+    assert all(entry["chapter_id"] == CHAPTER.chapter_id and entry["target"] == "ur" for entry in refused)
+    assert ("walking machine" in str(logs)) is not is_own_text
+
+
 async def test_whoever_asks_the_same_is_sent(pipeline: Pipeline) -> None:
     pipeline.claude.adapts(translators.good)
     bodies: list[list[str]] = []

@@ -63,7 +63,7 @@ class SectionWriter:
             if not reviewed.problems:
                 await self._keep(plan, planned, reply, cost_microusd)
                 return Written(reviewed.text, cost_microusd)
-            log.warning("section_refused", section=planned.index, problems=[each[:200] for each in reviewed.problems])
+            _tell_refused(plan, planned, reviewed)
             said = "" if reply.stop_reason == "refusal" else reply.text
             request = retry_request(planned.request, said, reviewed.problems)
         raise FAILURES[plan.order.target.kind]
@@ -85,6 +85,19 @@ def review_reply(plan: Plan, planned: PlannedPiece, reply: ClaudeReply) -> Revie
     if reply.stop_reason != "end_turn":
         return Reviewed("", (_REFUSED if reply.stop_reason == "refusal" else _CUT,))
     return review(plan.task, planned, reply.text)
+
+
+def _tell_refused(plan: Plan, planned: PlannedPiece, reviewed: Reviewed) -> None:
+    """Problems quote the text: of a reader's own text only their number is told."""
+    order = plan.order
+    problems = [problem[:200] for problem in reviewed.problems]
+    log.warning(
+        "section_refused",
+        chapter_id=order.chapter.chapter_id,
+        target=order.target.variant,
+        section=planned.index,
+        problems=len(problems) if order.is_own_text else problems,
+    )
 
 
 def cost_of(reply: ClaudeReply, model: str) -> int:
