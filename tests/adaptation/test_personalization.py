@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.app.adaptation import fidelity
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.personalization import PersonalizationTask
 from backend.app.adaptation.readability import measure
@@ -276,3 +277,26 @@ def test_no_bad_adapter_gets_a_piece_of_the_sample_book_accepted(pieces: Pieces,
 @pytest.mark.parametrize("name", ["cut", "refused"])
 def test_a_reply_that_the_api_calls_incomplete_is_known_by_its_stop_reason(pieces: Pieces, name: str) -> None:
     assert adapters.HOSTILE[name](task().request(MODEL, *pieces[1]))[1] != "end_turn"
+
+
+ITEMS = (
+    "- Tighten the screws of the gripper before each shift.\n"
+    "- Never charge a battery that is swollen or warm.\n"
+    "- Write the temperature into the logbook every evening."
+)
+
+
+def fidelity_problems(source: str, core: str) -> list[str]:
+    return fidelity.problems(source, core, GLOSSARY)
+
+
+def test_items_may_be_reworded_but_not_change_places() -> None:
+    first, second, third = ITEMS.split("\n")
+    reworded = ITEMS.replace("Tighten", "Fasten").replace("Never charge", "Do not load").replace("Write", "Note down")
+    assert fidelity_problems(ITEMS, reworded) == []
+    assert fidelity_problems(ITEMS, "\n".join((second, first, third)))
+
+
+def test_a_warning_stays_a_warning_in_whatever_words() -> None:
+    assert fidelity_problems(ITEMS, ITEMS.replace("Never charge", "Avoid charging")) == []
+    assert fidelity_problems(ITEMS, ITEMS.replace("Never charge", "Charge"))

@@ -326,6 +326,34 @@ def _other_text(reply: str, _piece: str, _level: str) -> str | None:
     )
 
 
+def _cell_changed(reply: str, _piece: str, _level: str) -> str | None:
+    return _replaced(r"^\|(?![-: ]+\|)[^|\n⟦]*[A-Za-z][^|\n⟦]*\|", "| Thing |", reply)
+
+
+def _columns_swapped(reply: str, _piece: str, _level: str) -> str | None:
+    return _replaced(r"^\|(?![-: ]+\|)([^|\n⟦]*)\|([^|\n⟦]*)\|", r"|\2|\1|", reply)
+
+
+def _unit_changed(reply: str, _piece: str, _level: str) -> str | None:
+    return _replaced(r"(?<=\d )(?:ms|kHz|Hz|MHz|m|km|kg|N)(?![\w/·²])", "GB", reply)
+
+
+def _picture(reply: str, _piece: str, _level: str) -> str | None:
+    return _replaced(r"(?<=[a-z])\. ", " 🚀. ", reply)
+
+
+def _foreign_word(reply: str, _piece: str, _level: str) -> str | None:
+    return _replaced(r"(?<=[a-z]) the (?=[a-z])", " یہ ", reply)
+
+
+def _footnote_in_block(reply: str, _piece: str, level: str) -> str | None:
+    return f"{reply.rstrip()}\n\n{quote(LABELS[level][0], 'More on this is in the note [^1] below the page.')}"
+
+
+def _great_number(reply: str, _piece: str, level: str) -> str | None:
+    return f"{reply.rstrip()}\n\n{quote(LABELS[level][0], 'This makes it run a thousand times faster.')}"
+
+
 def cut(body: Body) -> Said:
     """The reply stops in the middle, and the API says so."""
     reply = good(body)
@@ -367,7 +395,9 @@ HOSTILE: Mapping[str, Callable[[Body], Said]] = {
             _linked, _doi, _arxiv, _author, _et_al, _too_long, _too_many_blocks, _harder, _unchanged_for_beginners,
             _paragraph_dropped, _mark_dropped, _mark_doubled, _mark_moved, _item_lost, _row_lost, _unlabelled,
             _wrong_label, _paragraph_added, _labelled_paragraph, _off_topic, _refusal, _empty, _commentary,
-            _farewell, _fenced, _html, _fence_added, _other_text,
+            _farewell, _fenced, _html, _fence_added, _other_text, _cell_changed,
+            _columns_swapped, _unit_changed, _picture, _foreign_word, _footnote_in_block,
+            _great_number,
         )
     },
     "cut": cut,

@@ -327,7 +327,36 @@ def _bold_lost(source: str, reply: str) -> str:
     return reply.replace("**", "", 1)
 
 
+def _unit_changed(source: str, reply: str) -> str:
+    """100 ms become 100 s."""
+    return re.sub(r"(?<=\d )(?:ms|kHz|Hz|MHz|m|km|kg|N)(?![\w/·²])", "GB", reply, count=1)
+
+
+def _link_of_dots(source: str, reply: str) -> str:
+    return LINK.sub(r"[...](\2)", reply, count=1)
+
+
+def _quoted(source: str, reply: str) -> str:
+    return f'"{reply.strip()}"'
+
+
 SPOILED: dict[str, Spoil] = {
+    "unit_changed": _unit_changed,
+    "link_of_dots": _link_of_dots,
+    "quoted": _quoted,
+    "thought_aloud": lambda _, reply: f"Thinking: the terms stay in English.\n\n{reply}",
+    "speaker_added": lambda _, reply: f"{reply}\n\nHuman: {reply.split()[-1].strip('⟦⟧|*')}",
+    "picture_added": lambda _, reply: _after_a_word(reply, " 🎉"),
+    "joiners_scattered": lambda _, reply: reply.replace(" ", " \u200c\u200c"),
+    "joiners_everywhere": lambda _, reply: re.sub(r"(?<=[^\W\d_])(?=[^\W\d_])", "\u200d", reply),
+    "cyrillic_letter": lambda _, reply: _after_a_word(reply, " Rоbot"),
+    "presentation_forms": lambda _, reply: _after_a_word(reply, " \ufe8d\ufee3"),
+    "combining_pile": lambda _, reply: _after_a_word(reply, "\u0336" * 9),
+    "letter_repeated": lambda _, reply: _after_a_word(reply, "ہ" * 30),
+    "word_repeated": lambda _, reply: _after_a_word(reply, " ہمی" * 12),
+    "wide_tag": lambda _, reply: _after_a_word(reply, " ＜script＞"),
+    "path_without_scheme": lambda _, reply: _after_a_word(reply, " evil.example/path"),
+    "box_added": lambda _, reply: _after_a_word(reply, " [x]"),
     "mask_dropped": _mark_dropped,
     "mask_doubled": _mark_doubled,
     "mask_renamed": _mark_renamed,

@@ -25,8 +25,9 @@ WORDS_PER_ADDITION = 60
 """A piece may get one added block for each so many words, and two in any case."""
 
 _KNOWN = tuple(label for labels in LABELS.values() for label in labels)
+_KNOWN_AS = {label.casefold(): label for label in _KNOWN}
 _QUOTED = re.compile(r" {0,3}> ?")
-_LABEL = re.compile(rf"\*\*({'|'.join(map(re.escape, _KNOWN))}):\*\*(?=\s|$)[ \t]*", re.IGNORECASE)
+_LABEL = re.compile(rf"\*\*({'|'.join(map(re.escape, _KNOWN))})(?::\*\*|\*\*:)(?=\s|$)[ \t]*", re.IGNORECASE)
 _LABELLED_LINE = re.compile(
     rf"^[ \t>]*\*\*(?:{'|'.join(map(re.escape, _KNOWN))})(?::\*\*|\*\*:)", re.MULTILINE | re.IGNORECASE
 )
@@ -37,7 +38,7 @@ _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$")
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """An added block: `label` as it is written, `text` its Markdown without the quote's markers and the label,
+    """An added block: `label` as in the level's table, `text` its Markdown without the quote's markers and the label,
     `heading` the Markdown of the heading above it in its piece ("": none); `is_in_list`: it stands between two items
     of one list."""
 
@@ -134,7 +135,12 @@ def _addition(lines: Sequence[str], span: tuple[int, int]) -> Addition:
     inner = "\n".join(_unquoted(line) for line in lines[start:end])
     label = _LABEL.match(inner)
     assert label
-    return Addition(label[1], inner[label.end() :].strip(), _heading_above(lines[:start]), _splits_list(lines, span))
+    return Addition(
+        _KNOWN_AS[label[1].casefold()],
+        inner[label.end() :].strip(),
+        _heading_above(lines[:start]),
+        _splits_list(lines, span),
+    )
 
 
 def _unquoted(line: str) -> str:
@@ -169,5 +175,7 @@ def _wrong(addition: Addition, labels: Sequence[str]) -> Iterator[str]:
         yield f"{begins} contains a mark; marks belong only where the source has them."
     if "`" in addition.text or any(_BLOCK_INSIDE.match(line) for line in addition.text.split("\n")):
         yield f"{begins} contains code, a heading, a table, a rule or another quote; use plain sentences or a list."
+    if "[" in addition.text:
+        yield f"{begins} has square brackets: no links, no footnotes, no boxes to tick."
     if addition.is_in_list:
         yield f"{begins} stands inside of a list; put it below the list's last item."

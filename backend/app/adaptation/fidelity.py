@@ -13,7 +13,9 @@ from itertools import zip_longest
 from backend.app.adaptation.checks import Pair, broken_off, excerpt, length_problems, said_twice
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.numerals import number_problems
+from backend.app.adaptation.omissions import thinned
 from backend.app.adaptation.prose import WORD
+from backend.app.adaptation.units import unit_problems
 from backend.app.textbook.masking import MARK, with_block_lines
 from backend.app.textbook.structure import StructureBlock, structure_of
 
@@ -28,8 +30,19 @@ FEWEST_STEMS_OF_NEW = 8
 LEAST_KNOWN = 0.33
 """A paragraph with so many stems, fewer of which the piece has, is about something else. Measured: 0.47 or more when
 rewritten freely by hand; 0.32 or less in 95 % of the paragraphs of other pieces of the same book."""
+FEWEST_OF_PLACE = 2
+"""A block with so many stems that only it has can be told from the others."""
 _STEM = 5
 _SHORTEST = 4
+_PROHIBITS = re.compile(
+    r"(?:^|[.!?:;*_]\s+|[*_>])(?:Never|(?:Do not|Don['’]t) (?!\w+ n[o']t\b))|\bmust (?:not|never)\b"
+)
+_NEGATES = re.compile(
+    r"\b(?:no|not|never|none|nothing|nobody|without|avoid\w*|stop\w*|cannot|neither|nor|only|instead|rather|refrain\w*"
+    r"|forbid\w*|forbidden|prohibit\w*|danger\w*|unsafe|wrong|bad|keep \w+ (?:away|out)|stay away|away from|beware"
+    r"|prevent\w*|mistake|unless|illegal|invalid|error|fail\w*|rule out|leave \w+ alone)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 _QUOTE = re.compile(r"(?:^ {0,3}>.*(?:\n|\Z))+", re.MULTILINE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
 _COUNTED = re.compile(
@@ -60,6 +73,7 @@ def problems(source: str, core: str, glossary: Glossary) -> list[str]:
         *_bold_terms(source, core),
         *_terms(source, core, glossary),
         *number_problems(source, core),
+        *unit_problems(source, core),
         *_counts(source, core),
         *_left_out(blocks, core),
         *_put_in(source, rewritten),
@@ -92,7 +106,46 @@ def _structure(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock])
 
 def _texts(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) -> list[str]:
     pairs = [Pair(mine.text, other.text, mine.name) for mine, other in zip(ours, theirs, strict=True) if mine.text]
-    return [*length_problems(pairs), *broken_off(pairs), *said_twice(pairs)]
+    return [
+        *length_problems(pairs),
+        *broken_off(pairs),
+        *said_twice(pairs),
+        *thinned(pairs),
+        *_cells(pairs),
+        *_changed_places(pairs),
+        *_prohibitions(pairs),
+    ]
+
+
+def _cells(pairs: Sequence[Pair]) -> Iterator[str]:
+    """A table's words stay, each in its cell: they are data as often as prose."""
+    for source, reply, name in pairs:
+        if name in ("th", "td") and _plain_words(source) != _plain_words(reply):
+            yield f"The table's cell {excerpt(source)!r} has other words: tables stay word for word."
+
+
+def _plain_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _changed_places(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Blocks that have no word of their own source left, and those of another one."""
+    wanted = [_stems(source) for source, _, _ in pairs]
+    found = [_stems(reply) for _, reply, _ in pairs]
+    times = Counter(stem for stems in wanted for stem in stems)
+    for number, stems in enumerate(wanted):
+        own = {stem for stem in stems if times[stem] == 1}
+        if len(own) < FEWEST_OF_PLACE or own & found[number]:
+            continue
+        if any(2 * len(own & others) > len(own) for others in found):
+            yield f"What stands for {excerpt(pairs[number].source)!r} stands at another place: the order stays."
+
+
+def _prohibitions(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What the source warns of must still be warned of, in whatever words."""
+    for source, reply, _ in pairs:
+        if _PROHIBITS.search(source) and not _NEGATES.search(reply):
+            yield f"The warning in {excerpt(source)!r} is lost: what must not be done must still be said."
 
 
 def _shape(block: StructureBlock) -> tuple[str, str, tuple[str, ...], str]:

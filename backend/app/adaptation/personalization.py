@@ -6,6 +6,7 @@ less, because an example may need numbers of its own.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +51,14 @@ TOLD = 0.95
 CHANGES_FROM = 40
 """Words in whole sentences of a source from which a reply that only repeats it is none."""
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
+_GREAT_NUMBER = re.compile(
+    r"\b(?:(?:eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)\b"
+    r"|(?:hundred|thousand|million|billion|trillion)\b)",
+    re.IGNORECASE,
+)
+_DIMENSIONS = re.compile(r"\b[1-9]D\b")
 _REMARK = re.compile(
+    r"\bas an? (?:\w+ ){0,2}(?:beginner|novice)\b|\byou(?:['’]re| are) (?:\w+ ){0,3}(?:beginner|novice)\b|"
     r"\bfor (?:absolute |complete )?beginners\b|\b(?:beginner|intermediate|advanced)[- ](?:level|readers?|version)\b"
     r"|\bI(?:['’](?:m|ve|ll|d)| (?:am|have|will|can|hope|did|kept|added|changed|made|wrote|rewrote|simplified))\b"
     r"|\blet me know\b|\bhope (?:this|that|it) helps\b",
@@ -104,7 +112,8 @@ class PersonalizationTask:
             *fidelity.problems(source, parted.core, self.glossary),
             *additions.problems(source, parted, self.level),
             *telltales(source, "\n\n".join(addition.text for addition in parted.additions)),
-            *_invented(piece.text, parted, reply),
+            *_invented(piece.text, parted, reply, self.glossary),
+            *_foreign_letters(source, reply),
             *self._length_problems(source, parted, reply),
             *self._hard_to_read(source, parted, reply),
         ]
@@ -173,16 +182,40 @@ class PersonalizedChapter:
         return self.add(piece, corrected)
 
 
-def _invented(source: str, parted: additions.Parted, reply: str) -> Iterator[str]:
+def _invented(source: str, parted: additions.Parted, reply: str, glossary: Glossary) -> Iterator[str]:
     """What a reply brings along that neither the source nor the kind of an added block accounts for."""
     for reference in invented_references(source, reply):
         yield f"{reference!r} is a reference that the piece does not have; leave it out."
     for words in dict.fromkeys(match.group() for match in _REMARK.finditer(reply)):
         if words.casefold() not in source.casefold():
             yield f"{words!r} speaks of the task; write only the text."
-    known = set(_NUMBER.findall(source))
+    known = set(_numbers(source))
     for addition in parted.additions:
         if addition.label not in additions.WITH_NUMBERS:
-            for number in dict.fromkeys(_NUMBER.findall(addition.text)):
+            for number in dict.fromkeys(_numbers(_without_names(addition.text, glossary))):
                 if number not in known:
                     yield f"The number {number} below {addition.label!r} is not in the piece; leave it out."
+
+
+def _without_names(text: str, glossary: Glossary) -> str:
+    """Without the numbers in what things are called: 3D, ROS 2."""
+    for found in reversed(glossary.find(text)):
+        text = f"{text[: found.start]}{text[found.end :]}"
+    return _DIMENSIONS.sub("", text)
+
+
+def _foreign_letters(source: str, reply: str) -> Iterator[str]:
+    """English is written in Latin letters, whatever names and examples the source has."""
+    strange = {letter for letter in set(reply) - set(source) if letter.isalpha() and not _is_of_english(letter)}
+    if strange:
+        yield f"It has letters that are not English and not in the piece: {' '.join(sorted(strange)[:8])}."
+
+
+def _is_of_english(letter: str) -> bool:
+    return letter < "\u0400" or unicodedata.name(letter, "").startswith(("LATIN", "GREEK", "MATHEMATICAL", "DOUBLE"))
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """In digits, and those words for numbers that only a claim has: a thousand, not two."""
+    yield from (match[0] for match in _NUMBER.finditer(text))
+    yield from (match[0].lower() for match in _GREAT_NUMBER.finditer(text))

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 
+from backend.app.adaptation.garbling import JOINERS, garbled
 from backend.app.prompts import load_prompt
 
 PROMPTS = ("translate", "personalize")
@@ -21,14 +22,20 @@ OPENING = 160
 _MARKUP = re.compile(
     r"[<>{}`$\\]|~~~|^[ \t>]*:::|\]\[|!\[|\]\(|^[ \t]*\[[^\]\n]+\]:|^[ \t]*(?:import|export)[ \t]", re.MULTILINE
 )
-_EMPTY_LINK = re.compile(r"\[\s*\]\(⟦")
+_EMPTY_LINK = re.compile(r"\[[^\w\[\]⟦]*\](?=\(⟦|\[⟦)")
 _HARMLESS_MARKUP = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _ENTITY = re.compile(r"&(?:[a-z][a-z0-9]{1,31}|#\d{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s⟦]*|\bwww\.[^\s⟦]+|\b(?:javascript:|vbscript:|mailto:|data:[a-z]+/)[^\s⟦]+"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b10\.\d{4,9}/[^\s⟦]+"
-    r"|\b(?:[a-z0-9-]{2,63}\.)+(?-i:com|org|net|io|dev|ai|edu|gov|info|biz|app|xyz|pk|uk|ly|ru|cn)\b(?:/[^\s⟦]*)?",
+    r"|\b(?:[a-z0-9-]{2,63}\.)+[a-z]{2,24}/[\w~%?#]+"
+    r"|\b(?:[a-z0-9-]{2,63}\.)+(?-i:com|org|net|io|dev|ai|edu|gov|info|biz|app|xyz|shop|site|online|pk|uk|ly|ru|cn)\b(?:/[^\s⟦]*)?",
     re.IGNORECASE,
+)
+_SPEAKER = re.compile(
+    r"\A\W*(?:thinking|thoughts?|reasoning|analysis|output|result|response|assistant|rewritten(?: text)?)\s*:"
+    r"|^(?:human|user|assistant)\s*:",
+    re.IGNORECASE | re.MULTILINE,
 )
 _REQUEST_TAG = re.compile(r"<?/?\b(?:piece|terms|language|chapter|section|level|hardware)>")
 _REFUSALS = re.compile(
@@ -37,7 +44,8 @@ _REFUSALS = re.compile(
     r"|\b(?:my|system) (?:instructions|guidelines|prompt)\b"
     r"|^\W*(?:معذرت|معاف ک|میں (?:اس|یہ|ایسا|آپ)[^۔\n]{0,60}(?:نہیں کر سکت|قاصر ہ))"
     r"|(?:بطور|بحیثیت) (?:ایک )?(?:AI|اے آئی|مصنوعی ذہانت|لسانی) (?:ماڈل|معاون|اسسٹنٹ)"
-    r"|^\W*(?:क्षमा करें|माफ़? ?करें|मैं (?:इस|यह|ऐसा|आप)[^।\n]{0,60}नहीं कर सकत)|(?:AI|एआई) (?:मॉडल|सहायक) के (?:रूप|तौर)"
+    r"|^\W*(?:क्षमा करें|माफ़? ?करें|मैं (?:इस|यह|ऐसा|आप)[^।\n]{0,60}नहीं कर सकत)"
+    r"|(?:AI|एआई) (?:मॉडल|सहायक) के (?:रूप|तौर)[^।\n]{0,30}(?:मैं|मुझे)"
     r"|^\W*(?:أعتذر|عذر[اً]+|آسف|لا (?:أستطيع|يمكنني))|(?:كنموذج|بصفتي) (?:لغوي|نموذج|ذكاء|مساعد)"
     r"|^\W*(?:lo siento|no puedo (?:ayudar|traducir|cumplir|continuar|hacer))|\bcomo (?:una IA|modelo de lenguaje)\b"
     r"|^\W*(?:(?:je suis )?(?:désolé|navré)|je ne peux pas)|\ben tant (?:qu['’]IA|que modèle de langage)\b",
@@ -49,8 +57,9 @@ _ENGLISH_REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _REMARKS = re.compile(
-    r"\A\W*(?:sure|certainly|of course|okay|absolutely)[,!]|\b(?:here(?:['’]s| is| are)|below is|this is)[^.\n]{0,40}"
+    r"\A\W*(?:sure|certainly|of course|okay|absolutely)[,!]|\b(?:here(?:['’]s| is| are)|below is)[^.\n]{0,40}"
     r"\b(?:translat\w+|version|rewrit\w+|rephras\w+|adapt\w+|piece|text|markdown)\b"
+    r"|\bthis is[^.\n]{0,40}\b(?:translat\w+|rewrit\w+|rephras\w+|adapted|(?:the|your) (?:piece|text)|markdown)\b"
     r"|\b(?:let me know|hope (?:this|that) helps|translator['’]?s? note|as requested)\b"
     r"|(?:یہاں|یہ|ذیل میں|درج ذیل|پیش)[^۔\n]{0,40}ترجمہ|نوٹ از مترجم"
     r"|ترجمہ(?: شدہ)?(?: متن)?(?: یہ| درج| پیش| حاضر|\s*:)"
@@ -65,8 +74,6 @@ _ENGLISH_REMARK = re.compile(
     r"|requested)\b",
     re.IGNORECASE,
 )
-_JOINERS = "\u200c\u200d"
-"""Zero-width: Urdu, Arabic and Hindi are spelled with them."""
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -74,11 +81,14 @@ def telltales(source: str, reply: str) -> Iterator[str]:
     """Problems of a masked reply to a masked source that need no knowledge of its language."""
     yield from _markup(source, reply)
     yield from _characters(source, reply)
+    yield from garbled(source, reply)
     yield from _addresses(source, reply)
     if _REQUEST_TAG.search(reply) or _shingles(reply) & (_instructions() - _shingles(source)):
         yield "It repeats the instructions instead of the text."
     if _REFUSALS.search(reply) and not (_REFUSALS.search(source) or _ENGLISH_REFUSAL.search(source)):
         yield "It refuses or apologizes instead of giving the text."
+    if _SPEAKER.search(reply) and not _SPEAKER.search(source):
+        yield "It names a speaker or a step of work before the text: only the text."
     ends = reply.lstrip()[:OPENING], reply.rstrip()[-OPENING:]
     if any(_REMARKS.search(end) for end in ends) and not _ENGLISH_REMARK.search(source):
         yield "It has a remark of its own: only the text, nothing before and nothing after it."
@@ -87,6 +97,8 @@ def telltales(source: str, reply: str) -> Iterator[str]:
 def _markup(source: str, reply: str) -> Iterator[str]:
     if len(_EMPTY_LINK.findall(reply)) > len(_EMPTY_LINK.findall(source)):
         yield "A link has lost its text."
+    if reply.count("[") > source.count("["):
+        yield "It has square brackets of its own: they could become a link, a footnote or a box to tick."
     allowed = [_flat(found) for found in _found_markup(source)]
     for found in map(_flat, _found_markup(reply)):
         if found in allowed:
@@ -115,7 +127,7 @@ def _is_strange(character: str) -> bool:
     if character == "\N{REPLACEMENT CHARACTER}":  # what reading the reply made of a NUL or of half a character
         return True
     category = unicodedata.category(character)
-    return category in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\n\t\r" + _JOINERS
+    return category in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and character not in "\n\t\r" + JOINERS
 
 
 def _addresses(source: str, reply: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ Accepted is only what keeps the whole structure, every mark, number and glossary
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,10 @@ from backend.app.adaptation.finishing import TranslationFinisher
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import LANGUAGES, Language
 from backend.app.adaptation.numerals import block_number_problems
+from backend.app.adaptation.omissions import omissions
 from backend.app.adaptation.requests import Wish, piece_request
 from backend.app.adaptation.rules import version_of
+from backend.app.adaptation.units import unit_problems
 from backend.app.adaptation.wording import Wording
 from backend.app.models.adaptation import Piece, TargetLanguage, Translate
 from backend.app.textbook.masking import MARK, MaskedText
@@ -68,11 +70,13 @@ class TranslationTask:
         comma = self._spoken.comma_is_decimal
         return [
             *(problem for pair in pairs for problem in block_number_problems(pair.source, pair.reply, comma)),
+            *(problem for pair in pairs for problem in unit_problems(pair.source, pair.reply)),
             *self._wording.problems(pairs),
             *self._term_problems(piece, source, reply),
             *checks.length_problems(pairs),
             *checks.broken_off(pairs),
             *checks.said_twice(pairs),
+            *omissions(pairs),
         ]
 
     def finisher(self, title: str) -> TranslationFinisher:
@@ -89,10 +93,11 @@ class TranslationTask:
     def _term_problems(self, piece: Piece, source: str, reply: str) -> Iterator[str]:
         terms, found = self.glossary.terms_in(source), self.glossary.terms_in(reply)
         for term in terms:
-            if term not in found:
+            if term not in found and not _is_part_of(term, found):
                 yield f"The term {term!r} has to stay in English."
         known = " ".join((source, *piece.heading_path))
-        foreign = set(found) - set(self.glossary.terms_in(known))
+        stems = _stems(known)
+        foreign = {term for term in found if not _stems(term) <= stems} - set(self.glossary.terms_in(known))
         if len(foreign) > MOST_FOREIGN_TERMS or self._has_foreign_words(known, reply):
             yield "It speaks of other things than the piece: translate the text of the piece."
 
@@ -100,7 +105,17 @@ class TranslationTask:
         """Whether many of the Latin words are none of the source's. Spelling and endings may differ."""
         if self._spoken.script == "Latn":
             return False
-        stems = {word[:STEM].lower() for word in _LATIN_WORD.findall(known)}
+        stems = _stems(known)
         words = {word.lower() for word in _LATIN_WORD.findall(MARK.sub(" ", reply))}
         foreign = [word for word in words if word[:STEM] not in stems]
         return len(foreign) > MOST_FOREIGN_WORDS and len(foreign) > len(words) / 4
+
+
+def _stems(text: str) -> set[str]:
+    """Of Latin words: to calibrate, calibration."""
+    return {word[:STEM].lower() for word in _LATIN_WORD.findall(text)}
+
+
+def _is_part_of(term: str, longer: Sequence[str]) -> bool:
+    """The arm of a robot may become a robot arm, which is another term."""
+    return any(f" {term} " in f" {each} ".replace("-", " ") for each in longer)
