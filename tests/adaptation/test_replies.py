@@ -37,5 +37,9 @@ def test_all_else_is_left_to_the_checks(reply: str) -> None:
     assert text_of(reply, "") == reply
 
 
+def test_digits_become_those_of_the_source() -> None:
+    assert text_of("۱٬۶٣٫५ x²", "") == "1٬63٫5 x²"
+
+
 def test_what_the_source_has_itself_stays() -> None:
     assert text_of("a\u200eb\u00ad", "a\u200e") == "a\u200eb"

@@ -5,6 +5,7 @@ Everything else that is wrong with a reply is for the checks. Must not know lang
 """
 
 import re
+import unicodedata
 
 _FENCE = re.compile(
     r"\A\s*(?P<fence>`{3,}|~{3,})[ \t]*(?:markdown|md|mdx)?[ \t]*\n(?P<text>(?:(?!(?P=fence)).)*\n)(?P=fence)\s*\Z",
@@ -17,11 +18,18 @@ zero-width spaces are for the checks: no keyboard and no good model writes them.
 
 
 def text_of(reply: str, source: str) -> str:
-    """The reply to a masked source without a fence or the request's own tag around all of it, and without invisible
-    characters that the source does not have."""
+    """The reply to a masked source without a fence or the request's own tag around all of it, without invisible
+    characters that the source does not have, and with western digits."""
     text = _unwrapped(reply)
     unwanted = _INVISIBLE.difference(source)
-    return "".join(character for character in text if character not in unwanted)
+    return "".join(_western(character) for character in text if character not in unwanted)
+
+
+def _western(character: str) -> str:
+    """The digits of every script as 0-9: those of the source, in all languages."""
+    if character.isascii() or not character.isdecimal():
+        return character
+    return str(unicodedata.decimal(character))
 
 
 def _unwrapped(reply: str) -> str:
