@@ -5,7 +5,7 @@ import pytest
 from backend.app.lifespan import SAMPLE_BOOK
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.masking import mask, unmask
-from backend.app.textbook.pinning import pin_headings
+from backend.app.textbook.pinning import name_definitions, pin_headings
 from backend.app.textbook.sectioning import split_chapter
 from backend.app.textbook.structure import differences
 from tests.fixtures.mdx import MdxCompiler, pseudo_translated
@@ -26,7 +26,7 @@ def adapted(content: str, title: str) -> str:
 
 def test_the_sample_book_compiles_with_other_words(mdx: MdxCompiler) -> None:
     chapters = {chapter.source_path: chapter for chapter in read_book(SAMPLE_BOOK).chapters}
-    pinned = {name: pin_headings(chapter.content) for name, chapter in chapters.items()}
+    pinned = {name: name_definitions(pin_headings(chapter.content)) for name, chapter in chapters.items()}
     assert mdx.broken({name: (chapter.content, chapter.content) for name, chapter in chapters.items()}) == {}
     assert all(page.error is None for page in mdx.compile(pinned, with_math=pinned).values())
     made = {name: (text, adapted(text, chapters[name].title)) for name, text in pinned.items()}

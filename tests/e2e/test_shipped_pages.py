@@ -5,7 +5,7 @@ import pytest
 from backend.app.lifespan import SAMPLE_BOOK
 from backend.app.textbook.docusaurus import read_book
 from backend.app.textbook.front_matter import split_front_matter
-from backend.app.textbook.pinning import pin_headings
+from backend.app.textbook.pinning import name_definitions, pin_headings
 from backend.app.textbook.site_files import find_pages, find_translations, read_page
 from tests.fixtures.mdx import MdxCompiler
 
@@ -13,7 +13,10 @@ pytestmark = pytest.mark.e2e
 
 
 def test_they_compile_and_the_translation_is_built_as_its_source(mdx: MdxCompiler) -> None:
-    sources = {chapter.source_path: pin_headings(chapter.content) for chapter in read_book(SAMPLE_BOOK).chapters}
+    sources = {
+        chapter.source_path: name_definitions(pin_headings(chapter.content))
+        for chapter in read_book(SAMPLE_BOOK).chapters
+    }
     translated = {
         file.source_path: split_front_matter(read_page(file.path))[1]
         for file in find_translations(SAMPLE_BOOK.parent / "i18n", "ur")

@@ -227,7 +227,7 @@ def test_what_is_no_request_is_refused_before_anything_is_done(app: Adapting, ca
     too_long = app.http.post(
         f"/api/{call}/chapter", json={"chapter_id": "x", "chapter_content": "x " * 60_000}, headers=reader
     )
-    assert "at most 100000 characters" in too_long.json()["detail"]
+    assert f"at most {MAX_CONTENT_CHARS} characters" in too_long.json()["detail"]
     huge = app.http.post(f"/api/{call}/chapter", json={"chapter_id": "x", "chapter_content": "x" * 600_000})
     assert huge.status_code == 413
     assert (app.left(reader), app.claude.requests) == ((5, 5), [])
