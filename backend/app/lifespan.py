@@ -134,7 +134,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(unanswered.close)
         asked = answering(settings, embedder, index, claude, db, unanswered, tally)
         tasks = AdaptationTasks(settings)
-        adaptations = AdaptationService(tasks, claude, db, embedder)
+        adaptations = AdaptationService(tasks, claude, db, embedder, telemetry=tally)
         stack.push_async_callback(adaptations.close)
         passwords = PasswordHasher()
         stack.callback(passwords.close)

@@ -52,7 +52,7 @@ def ask(http: httpx2.Client, question: str = NODE["question"], **headers: str) -
 
 def a_day(http: httpx2.Client, claude: FakeClaude) -> None:
     """Eight questions of a reader (one streamed, one that Claude leaves open, one in Urdu), three about rice and
-    two anonymous ones that are one too many."""
+    two anonymous ones that are one too many; and somebody reads the sample book's first chapter in Urdu."""
     token = http.post("/api/auth/signup", json=signup_form()).json()["access_token"]
     claude.rewrites({URDU: NODE["question"]})
     cached = {"input_tokens": 500, "output_tokens": 70, "cache_read_input_tokens": 1_500}
@@ -66,6 +66,7 @@ def a_day(http: httpx2.Client, claude: FakeClaude) -> None:
         assert "[DONE]" in response.read().decode()
     assert [ask(http, question) for question in RICE] == [200, 200, 200]
     assert [ask(http) for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert http.get("/api/translate/cache/intro/ur").status_code == 200
 
 
 def counts(report: dict[str, Any]) -> Counter[tuple[str, ...]]:
@@ -95,6 +96,7 @@ def test_the_report_agrees_with_the_ledger_to_the_microdollar(
     assert seen["answers", "claude", "answered"] == 10
     assert (seen["refusals", "gate"], seen["refusals", "model"]) == (3, 1)
     assert seen["rate_limited", "questions"] == 2
+    assert seen["chapter_cache", "translation", "hit"] == 1
     stages = {stage["stage"]: stage["count"] for stage in report["stages"]}
     assert stages["answer"] == stages["understand"] == 14
     assert stages["embed"] == stages["search"] >= 14
@@ -124,6 +126,7 @@ def check_metrics(text: str, spent_microusd: int) -> None:
     assert round(cost * MICROUSD) == spent_microusd
     assert values["textbook_http_requests_total", "POST", "/api/chat/ask", "429"] == 2
     assert values["textbook_rate_limited_total", "questions"] == 2
+    assert values["textbook_chapter_cache_total", "translation", "hit"] == 1
     assert values["textbook_stage_seconds_count", "answer"] == 14
     assert values["textbook_pool_threads", "database"] == 2
 
