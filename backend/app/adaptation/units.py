@@ -42,7 +42,7 @@ def unit_problems(source: str, reply: str) -> Iterator[str]:
     ranges = set(_RANGE.findall(ours))
     for low, high in _RANGE.findall(theirs):
         if (high, low) in ranges and (low, high) not in ranges:
-            yield f"The range {high}-{low} is turned round: write {high}-{low}."
+            yield f"The range {low}-{high} is turned round: write {high}-{low}."
 
 
 def _begins(unit: str, part: str) -> bool:
