@@ -12,7 +12,7 @@ from typing import NamedTuple
 from backend.app.adaptation.telltales import telltales
 from backend.app.models.adaptation import Piece
 from backend.app.textbook.masking import MARK, BrokenMarks, MaskedText, unmask
-from backend.app.textbook.structure import StructureBlock, structure_of
+from backend.app.textbook.structure import StructureBlock, excerpt, structure_of
 
 
 class Pair(NamedTuple):
@@ -101,11 +101,6 @@ def said_twice(pairs: Sequence[Pair]) -> Iterator[str]:
         words = _WORD.findall(MARK.sub(" ", reply).lower())
         if len(words) > DOUBLED_FROM * len(_WORD.findall(MARK.sub(" ", source))) and _repeats(reply, words):
             yield f"What stands for {excerpt(source)!r} says something twice."
-
-
-def excerpt(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= 60 else f"{plain[:57]}..."
 
 
 def _mark_problems(masked: MaskedText, reply: str) -> tuple[str, ...]:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from backend.app.adaptation.checks import Pair, broken_off, excerpt, length_problems, said_twice
+from backend.app.adaptation.checks import Pair, broken_off, length_problems, said_twice
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.numerals import number_problems
 from backend.app.adaptation.omissions import thinned
 from backend.app.adaptation.prose import WORD
 from backend.app.adaptation.units import unit_problems
 from backend.app.textbook.masking import MARK, with_block_lines
-from backend.app.textbook.structure import StructureBlock, structure_of
+from backend.app.textbook.structure import StructureBlock, excerpt, structure_of
 
 LONGEST_TERM = 6
 """Words of a bold text that counts as a term; a longer one is an emphasised sentence, which may be reworded."""

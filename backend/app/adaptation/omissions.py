@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from backend.app.adaptation.checks import Pair, excerpt, size_of
+from backend.app.adaptation.checks import Pair, size_of
 from backend.app.textbook.masking import MARK
+from backend.app.textbook.structure import excerpt
 
 FEWEST_SENTENCES = 4
 MOST_JOINED = 0.6

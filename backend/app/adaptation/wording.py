@@ -10,11 +10,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from backend.app.adaptation.checks import Pair, excerpt
+from backend.app.adaptation.checks import Pair
 from backend.app.adaptation.glossary import Glossary
 from backend.app.adaptation.languages import Language, Script
 from backend.app.adaptation.prose import WORD
 from backend.app.textbook.masking import MARK
+from backend.app.textbook.structure import excerpt
 
 LEAST_SHARE = 0.25
 """Of a block: letters of the target's script among those and the Latin letters of lower-case words."""

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from backend.app.textbook.masking import MARK, with_block_lines
 from backend.app.textbook.structure_blocks import Structure, StructureBlock, TopBlock, structure_of, top_blocks
 
-__all__ = ["Structure", "StructureBlock", "TopBlock", "differences", "structure_of", "top_blocks"]
+__all__ = ["Structure", "StructureBlock", "TopBlock", "differences", "excerpt", "structure_of", "top_blocks"]
 
 _NOUNS = {
     "item": "list items",
@@ -40,7 +40,7 @@ _LINE_STARTS = (
         "a colon, a word and a bracket without spaces between them, which is a directive",
     ),
 )
-_EXCERPT = 50
+_EXCERPT = 60
 
 
 def differences(source: str, adapted: str) -> list[str]:
@@ -96,7 +96,7 @@ def _place(block: StructureBlock) -> tuple[object, ...]:
 def _described(block: StructureBlock | None) -> str:
     if block is None:
         return "its end"
-    shown = f" {_excerpt(block)!r}" if block.text.strip() else ""
+    shown = f" {excerpt(block.text)!r}" if block.text.strip() else ""
     detail = f" ({block.detail})" if block.detail and block.detail not in shown else ""
     inside = f" in {', '.join(block.around)}" if block.around else ""
     return f"a {block.name}{detail}{inside}{shown}"
@@ -104,7 +104,7 @@ def _described(block: StructureBlock | None) -> str:
 
 def _inside(ours: Sequence[StructureBlock], theirs: Sequence[StructureBlock]) -> Iterator[str]:
     for mine, other in zip(ours, theirs, strict=True):
-        place = f"in {_excerpt(other)!r}"
+        place = f"in {excerpt(other.text)!r}"
         for lost in mine.inline - other.inline:
             yield f"{_lost(lost)}, {place}."
         if other.inline - mine.inline and not mine.inline - other.inline:
@@ -128,6 +128,7 @@ def _lost(what: str) -> str:
     return f"The mark {what} is not where it belongs"
 
 
-def _excerpt(block: StructureBlock) -> str:
-    plain = " ".join(block.text.split())
-    return plain if len(plain) <= _EXCERPT else f"{plain[:_EXCERPT]}..."
+def excerpt(text: str) -> str:
+    """How a text begins, on one line: so a model finds what is meant."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= _EXCERPT else f"{plain[: _EXCERPT - 3]}..."
