@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -259,22 +260,23 @@ async def test_a_failed_section_fails_the_chapter_and_the_others_are_not_paid_ag
     assert await pipeline.readers.used() == 1
 
 
-class Breaking:
-    """A task of the real kind that breaks at one place as only a bug can."""
+def break_down(*_: object) -> Any:
+    raise ZeroDivisionError
 
-    def __init__(self, task: Task, place: str) -> None:
-        self._task, self._place = task, place
+
+class Breaking:
+    """A task of the real kind that breaks at one place as only a bug can, or does something else there."""
+
+    def __init__(self, task: Task, place: str, instead: Callable[..., Any] = break_down) -> None:
+        self._task, self._place, self._instead = task, place, instead
 
     def __getattr__(self, name: str) -> Any:
         if name == self._place:
-            return self._break
+            return self._instead
         return getattr(self._task, name)
 
     def finisher(self, title: str) -> Any:
         return Breaking(cast("Task", self._task.finisher(title)), self._place)
-
-    def _break(self, *_: object) -> Any:
-        raise ZeroDivisionError
 
 
 class BreakingTasks(AdaptationTasks):
@@ -326,6 +328,38 @@ async def test_a_block_that_no_reply_can_hold_is_refused_before_anything_is_paid
         with pytest.raises(TooLongToAdapt, match=r"begins with '.*Table .* Divide it"):
             await pipeline.adapt(chapter, is_own_text=is_own_text)
     assert (pipeline.calls, await pipeline.readers.used(), pipeline.rows("chapter_leases")) == (0, 0, 0)
+
+
+class Noting(BreakingTasks):
+    """Notes whose texts are planned, and how many at once."""
+
+    def __init__(self) -> None:
+        super().__init__("prepare")
+        self.begun: list[str] = []
+        self.most = self.now = 0
+
+    def task(self, target: Target) -> Task:
+        return cast("Task", Breaking(AdaptationTasks.task(self, target), self.place, self._note))
+
+    def _note(self, content: str) -> str:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        self.begun.append(content.strip())
+        self.now -= 1
+        return content
+
+
+async def test_one_who_sends_many_texts_does_not_hold_up_another(open_pipeline: OpenPipeline) -> None:
+    tasks = Noting()
+    pipeline = open_pipeline(tasks=tasks)
+    many = [pipeline.adapt(chapter_of(f"{n}", title=""), is_own_text=True) for n in range(8)]
+    waiting = [asyncio.ensure_future(each) for each in many]
+    await asyncio.sleep(0.01)
+    await pipeline.adapt(chapter_of("999", title=""), reader=2, is_own_text=True)
+    await asyncio.gather(*waiting)
+    assert tasks.most == 1
+    assert tasks.begun.index("999") < 4
 
 
 async def test_a_late_save_by_one_who_lost_the_lease_is_whole_or_not_served(pipeline: Pipeline) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -32,6 +33,8 @@ from backend.app.services.telemetry import Telemetry, Unheard
 
 AT_ONCE_OF_ALL = 16
 """Sections of all chapters together that are written at the same time."""
+PLANNED_AT_ONCE = 1
+"""Pure Python, so two threads would do no more, and take turns with the event loop twice as often."""
 _ONES_OWN = (RateLimited, ReaderShareUsedUp)
 """Failures of the one who began: whoever else wants the chapter begins again."""
 
@@ -68,6 +71,8 @@ class AdaptationService:
         writer = SectionWriter(claude, db, AT_ONCE_OF_ALL) if claude else None
         self._maker = ChapterMaker(writer, db, embedder, self._telemetry)
         self._lease_s = lease_s
+        self._turns: WeakValueDictionary[UserId | None, asyncio.Lock] = WeakValueDictionary()
+        self._planning = asyncio.Semaphore(PLANNED_AT_ONCE)
         self._flights: Flights[SectionReady, AdaptedChapter] = Flights()
 
     async def find_cached(self, target: Target, chapter_id: ChapterId) -> AdaptedChapter | None:
@@ -151,7 +156,7 @@ class AdaptationService:
 
     async def _fly_alone(self, key: str, order: Order, payer: Payer, tell: Tell) -> AdaptedChapter:
         """One result is made once among all processes."""
-        plan, tell_once = await self._plan(order), _once(tell)
+        plan, tell_once = await self._plan(order, payer.user_id), _once(tell)
         while True:
             lease = ChapterLease(self._db, key, self._lease_s)
             try:
@@ -174,9 +179,12 @@ class AdaptationService:
         kept = await self._store.find(order.target, order.chapter.chapter_id, plan.recipe)
         return kept if kept and kept.content_hash == order.chapter.content_hash else None
 
-    async def _plan(self, order: Order) -> Plan:
+    async def _plan(self, order: Order, user_id: UserId | None = None) -> Plan:
+        """A second of work for a text that was made to be slow, before anybody is counted: so each reader has one at
+        a time, and whoever else waits comes between."""
         task, model = self._tasks.task(order.target), self._tasks.model(order.target)
-        return await asyncio.to_thread(plan_chapter, order, task, model)
+        async with self._turns.setdefault(user_id, asyncio.Lock()), self._planning:
+            return await asyncio.to_thread(plan_chapter, order, task, model)
 
 
 async def _last(events: AsyncGenerator[SectionReady | AdaptedChapter]) -> AdaptedChapter:

@@ -46,6 +46,7 @@ class OwnTexts:
         self._chapters = chapters
         self._shelf = Shelf(())
         self._reading = asyncio.Lock()
+        self._comparing = asyncio.Lock()  # pure Python: two threads would do no more
 
     async def order(self, target: Target, reference: str, content: str | None) -> Order:
         """What a request wants: the book's chapter that `content` is, else `content` itself, whatever `reference`
@@ -53,7 +54,8 @@ class OwnTexts:
         if content is None:
             return Order(target, await self._chapters.choose_whole_chapter(reference))
         shelf = await self._current_shelf()
-        found = await asyncio.to_thread(shelf.find_chapter, content, reference)
+        async with self._comparing:
+            found = await asyncio.to_thread(shelf.find_chapter, content, reference)
         return Order(target, found) if found else Order(target, own_chapter(content), is_own_text=True)
 
     async def _current_shelf(self) -> "Shelf":
