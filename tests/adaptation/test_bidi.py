@@ -21,6 +21,8 @@ def shown(text: str) -> str:
         "a percentage": ("حصہ 50% ہے", "حصہ <50%> ہے"),
         "letters and numbers": ("یہ ROS 2 ہے", "یہ <ROS 2> ہے"),
         "signs at an end": ("زبان C++ اور C# ہے", "زبان <C++> اور <C#> ہے"),
+        "a number that ends with a sign, and its unit": ("شرح 1000+ Hz ہے", "شرح <1000+ Hz> ہے"),
+        "calls": ("یہ get_it().now() اور run() ہے", "یہ <get_it().now()> اور <run()> ہے"),
         "money": ("قیمت ⟦X1⟧10K-⟦X2⟧500K+ ہے", "قیمت <⟦X1⟧10K-⟦X2⟧500K+> ہے"),
         "in bold": ("یہ **5 m** ہے", "یہ **<5 m>** ہے"),
         "in a cell": ("| شرح | 10-20 Hz |", "| شرح | <10-20 Hz> |"),

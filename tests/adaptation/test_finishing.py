@@ -44,6 +44,20 @@ def finished(text: str, source: str = "") -> str:
             ":::tip[ہر robot]\nہر robot (خودکار مشین)\n:::",
         ),
         "not in code": ("یہ `robot` ہے۔", f"یہ {LRI}`robot`{PDI} ہے۔"),
+        "behind a phrase, which it does not part": (
+            "یہ robot control system ہے، اور robot-based test۔",
+            "یہ robot control system (robot: خودکار مشین) ہے، اور robot-based test۔",
+        ),
+        "behind a phrase of two terms": (
+            "یہ robot IMU (test) ہے۔",
+            "یہ robot IMU (robot: خودکار مشین؛ IMU: جمودی پیمائش) (test) ہے۔",
+        ),
+        "behind a phrase that ends with the term": ("یہ test robot ہے۔", "یہ test robot (خودکار مشین) ہے۔"),
+        "behind a phrase in bold": ("یہ **robot test** ہے۔", "یہ **robot test** (robot: خودکار مشین) ہے۔"),
+        "before the brackets of a phrase": (
+            "یہ robot module (اختیاری) ہے۔",
+            "یہ robot module (robot: خودکار مشین) (اختیاری) ہے۔",
+        ),
         "in a list": ("- یہ robot\n- وہ robot", "- یہ robot (خودکار مشین)\n- وہ robot"),
         "in a table": ("| الف |\n|---|\n| robot |", "| الف |\n|---|\n| robot (خودکار مشین) |"),
     }.values(),

@@ -8,9 +8,11 @@ import re
 
 LRI, PDI = "\u2066", "\u2069"
 _ATOM = r"(?:⟦[CF]\d+⟧|⟦X\d+⟧(?=\d)|[A-Za-z0-9\u00c0-\u024f\u0370-\u03ff°%‰′″²³¹\u2070-\u209f€£¥µ∞])"
-_BETWEEN = r"(?:[-+−–/×·⋅=≈±≤≥.,:'’&^@_]{1,3}| (?:[-+−–×·⋅=≈±≤≥/&] )?)"
+_BETWEEN = r"(?:[-+−–/×·⋅=≈±≤≥.,:'’&^@_]{1,3}|\+{0,2} (?:[-+−–×·⋅=≈±≤≥/&] )?|\(\)\.?)"
 _OTHER_MARK = r"⟦[ABDEG-WYZ]\d+⟧|⟦X\d+⟧(?!\d)"
-_RUN = re.compile(rf"{_OTHER_MARK}|(?:(?<![\w⟧])[-+−–±≈])?{_ATOM}+(?:{_BETWEEN}{_ATOM}+)*(?:\+\+?(?!\w)|#(?!\w))?")
+_RUN = re.compile(
+    rf"{_OTHER_MARK}|(?:(?<![\w⟧])[-+−–±≈])?{_ATOM}+(?:{_BETWEEN}{_ATOM}+)*(?:\+\+?(?!\w)|#(?!\w)|\(\))?"
+)
 _PARAGRAPH_END = re.compile(r"(\n[ \t>]*\n)")
 _PREFIX = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:#{1,6}[ \t]+)?")
 _SAFE = re.compile(rf"{_OTHER_MARK}|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:[ '’&/.,:-]{{1,3}}[^\W\d_]+)*")

@@ -5,7 +5,7 @@ translated by itself.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from backend.app.adaptation.bidi import isolate
 from backend.app.adaptation.glossary import Glossary, Occurrence
@@ -18,6 +18,10 @@ from backend.app.textbook.structure import structure_of
 _LINK_TEXT = re.compile(r"\[[^\[\]\n]*\](?=\(⟦|\[⟦)")
 _ABBREVIATION = re.compile(r" ?\([A-Z][A-Za-z0-9-]{0,11}\)")
 _CLOSED_EMPHASIS = re.compile(r"[*_]{1,3}(?![\w*_])")
+_MORE_WORDS = re.compile(
+    r"(?:[ -][A-Za-z0-9][\w+]*)*[ -][A-Za-z][\w+]*(?: [0-9]+)?(?: ?\([A-Z][A-Za-z0-9 -]{0,11}\))?[*_]{0,3}"
+)
+_SEPARATORS = {"Arab": "؛ "}
 _LATIN = re.compile(r"[A-Za-z]")
 _BRACKETS = re.compile(r" ?\(([^()\n]{1,80})\)")
 
@@ -74,23 +78,49 @@ class TranslationFinisher:
         bracketed = {found.term for found in self._glossary.find(source) if _brackets_after(source, found)}
         parts: list[str] = []
         position = 0
-        for found in self._uses(text):
-            if found.start < position:  # the abbreviation of the term before
-                continue
-            end = _end_of_use(text, found)
-            parts.append(text[position:end] + self._gloss(found.term))
-            brackets = _brackets_after(text, found)
-            is_gloss = brackets and found.term not in bracketed and not _LATIN.search(brackets[0])
+        for end, uses in self._phrases(text):
+            parts.append(text[position:end] + self._glosses(text, end, uses))
+            brackets = _brackets_after(text, uses[-1])
+            is_gloss = (
+                brackets
+                and brackets.start() == end
+                and uses[-1].term not in bracketed
+                and not _LATIN.search(brackets[0])
+            )
             position = brackets.end() if brackets and is_gloss else end
         return "".join([*parts, text[position:]])
 
+    def _phrases(self, text: str) -> Iterator[tuple[int, list[Occurrence]]]:
+        """(end, terms) of the phrases with terms: a term alone, or English words in a row, which no gloss parts."""
+        end = use_end = -1
+        uses: list[Occurrence] = []
+        for found in self._uses(text):
+            if found.start < use_end:  # the abbreviation of the term before
+                continue
+            if found.start >= end:
+                if uses:
+                    yield end, uses
+                uses, end = [], _end_of_phrase(text, found, self._language)
+            uses.append(found)
+            use_end = _end_of_use(text, found)
+        if uses:
+            yield end, uses
+
+    def _glosses(self, text: str, end: int, uses: Sequence[Occurrence]) -> str:
+        """ " (gloss)" behind a term, " (term: gloss)" behind a phrase in which another word follows it."""
+        glossed = [(use, gloss) for use in uses if (gloss := self._gloss(use.term))]
+        if len(glossed) == 1 and _end_of_use(text, glossed[0][0]) == end:
+            return f" ({glossed[0][1]})"
+        notes = [f"{text[use.start : use.end]}: {gloss}" for use, gloss in glossed]
+        return f" ({_SEPARATORS.get(self._language.script, '; ').join(notes)})" if notes else ""
+
     def _gloss(self, term: str) -> str:
-        """ " (gloss)" at the first use of a term, or of another with the same gloss (IMU), else ""."""
+        """At the first use of a term, or of another with the same gloss (IMU), else ""."""
         gloss = self._glossary.glosses[term]
         if gloss in self._glossed:
             return ""
         self._glossed.add(gloss)
-        return f" ({gloss})"
+        return gloss
 
 
 def _brackets_after(text: str, found: Occurrence) -> re.Match[str] | None:
@@ -104,6 +134,13 @@ def _end_of_use(text: str, found: Occurrence) -> int:
         if match := pattern.match(text, end):
             end = match.end()
     return end
+
+
+def _end_of_phrase(text: str, found: Occurrence, language: Language) -> int:
+    """Behind the English words that follow a term: a control system. Between Latin letters nobody can tell."""
+    end = _end_of_use(text, found)
+    more = _MORE_WORDS.match(text, end) if language.script != "Latn" else None
+    return more.end() if more else end
 
 
 def _ranges_without_glosses(text: str) -> list[tuple[int, int]]:
