@@ -8,7 +8,7 @@ import pytest
 
 from backend.app.adaptation import fidelity
 from backend.app.adaptation.glossary import Glossary
-from backend.app.adaptation.personalization import PersonalizationTask
+from backend.app.adaptation.personalization import PersonalizationTask, PersonalizedChapter
 from backend.app.adaptation.readability import measure
 from backend.app.adaptation.references import invented_references
 from backend.app.adaptation.requests import section_key
@@ -300,3 +300,11 @@ def test_items_may_be_reworded_but_not_change_places() -> None:
 def test_a_warning_stays_a_warning_in_whatever_words() -> None:
     assert fidelity_problems(ITEMS, ITEMS.replace("Never charge", "Avoid charging")) == []
     assert fidelity_problems(ITEMS, ITEMS.replace("Never charge", "Charge"))
+
+
+def test_a_quote_in_the_middle_of_a_long_paragraph_stands_between_empty_lines() -> None:
+    finisher = PersonalizedChapter("T")
+    pieces = [Piece("One two.", ("T",)), Piece(" Three four.", ("T",)), Piece(" Five.\n", ("T",))]
+    added = ["One two.\n\n> **Tip:** a.", " Three four.", " > **Tip:** b.\n\nFive.\n"]
+    whole = "".join(finisher.add(piece, text) for piece, text in zip(pieces, added, strict=True))
+    assert whole == "One two.\n\n> **Tip:** a.\n\n Three four.\n\n> **Tip:** b.\n\nFive.\n"
