@@ -421,7 +421,22 @@ A controller compares what the sensor says with what the planner wants, and corr
 )
 
 
-@pytest.mark.parametrize("name", sorted(translators.HOSTILE))
+WRAPPED = {"fenced", "tags_kept", "isolate_left_open"}
+"""Good replies in a wrapping that says nothing: it is taken away."""
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPED))
+async def test_a_wrapping_around_a_good_translation_is_taken_away(pipeline: Pipeline, name: str) -> None:
+    pipeline.claude.adapts(translators.HOSTILE[name])
+    await in_the_book(pipeline, RICH)
+    wrapped = await pipeline.adapt(RICH)
+    with statements(pipeline.dsn) as cursor:
+        cursor.execute("TRUNCATE translations_cache, section_cache")
+    pipeline.claude.adapts(translators.good)
+    assert wrapped.content == (await pipeline.adapt(RICH)).content
+
+
+@pytest.mark.parametrize("name", sorted(set(translators.HOSTILE) - WRAPPED))
 async def test_no_hostile_translation_reaches_a_cache(pipeline: Pipeline, name: str) -> None:
     pipeline.claude.adapts(translators.HOSTILE[name])
     await in_the_book(pipeline, RICH)
@@ -432,7 +447,7 @@ async def test_no_hostile_translation_reaches_a_cache(pipeline: Pipeline, name: 
     assert await pipeline.readers.used() == 0
 
 
-@pytest.mark.parametrize("name", sorted(adapters.HOSTILE))
+@pytest.mark.parametrize("name", sorted(set(adapters.HOSTILE) - WRAPPED))
 async def test_no_hostile_adaptation_reaches_a_cache(pipeline: Pipeline, name: str) -> None:
     pipeline.claude.adapts(adapters.HOSTILE[name])
     await in_the_book(pipeline, RICH)
