@@ -402,7 +402,7 @@ the hip to the collision with the ground takes less time than an engineer needs 
 | Joint | Force |
 |---|---|
 | Hip | 30 N |
-| Knee | 25 N |
+| Knee | 25 kHz |
 
 :::tip
 Keep the machine close to the floor when it learns to walk.
