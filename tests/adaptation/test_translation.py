@@ -136,6 +136,14 @@ URDU = "یہ ناپا گیا کہ بازو 2 s بعد رک جاتا ہے۔ بھ�
             'The book "How it is that we can walk" tells how legs are moved by muscles.',
             "کتاب ”How it is that we can walk“ بتاتی ہے کہ پٹھے ٹانگوں کو کیسے حرکت دیتے ہیں۔",
         ),
+        "a term within a longer one": (
+            "The arm of the robot is heavy, and it needs a good motor.",
+            "یہ robot arm بھاری ہے، اور اسے ایک اچھی motor چاہیے۔",
+        ),
+        "nouns for verbs": (
+            "The robot calibrates and simulates its arms and navigates in its own way every day.",
+            "یہ robot روزانہ اپنے بازوؤں کی calibration اور simulation اور اپنے طریقے سے navigation کرتا ہے۔",
+        ),
         "a chapter on translation": (
             "This is the translation of a frame, a move along its axes.",
             "یہ فریم کا ترجمہ ہے، یعنی اس کے محوروں پر حرکت۔",
