@@ -60,7 +60,7 @@ def watched(dsn: str, cap: int) -> Iterator[list[Ledger]]:
 
 def forget(dsn: str) -> None:
     with statements(dsn) as cursor:
-        cursor.execute("TRUNCATE budget, claude_calls")
+        cursor.execute("TRUNCATE budget, claude_calls CASCADE")
 
 
 async def test_exactly_the_calls_that_there_is_money_for_reach_claude(

@@ -155,8 +155,10 @@ def test_a_stream_that_breaks_on_our_side_is_given_back_and_one_that_the_reader_
     assert '"type":"error"' in broken.text.replace(" ", "")
     assert left() == 2
     claude.hangs()
+    claude.received.clear()
     with http.stream("POST", "/api/chat/ask", json=QUESTION, headers=events) as leaving:
         assert remaining(leaving) == 1
+        assert claude.received.wait(10), "a reader who leaves before that keeps Claude from being asked"
     assert left() == 1
     assert remaining(ask(http, events, path="ask/stream")) == 0
     assert_refused(ask(http, events), 3, 3600)
