@@ -11,6 +11,7 @@ from backend.app.adaptation.units import unit_problems
         ("It takes 100 ms.", "اس میں 100 s لگتے ہیں۔"),
         ("It is 2 km long, 3 m wide.", "یہ 2 m لمبا اور 3 m چوڑا ہے۔"),
         ("At 20°C.", "20°F پر۔"),
+        ("A foot of 1 kg, a step of 1 ms.", "1 GB کا پاؤں، 1 ms کا قدم۔"),
         ("About 1.3 % of them.", "ان میں سے تقریباً 1.3 حصے۔"),
         ("A density of 998 kg/m³.", "998 kg/m² کثافت۔"),
         ("In the range 10-20.", "20-10 کے درمیان۔"),

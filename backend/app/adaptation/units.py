@@ -32,8 +32,9 @@ def unit_problems(source: str, reply: str) -> Iterator[str]:
     wanted, found = _quantities(ours), _quantities(theirs)
     for number, unit in sorted(found - wanted):
         others = [known for amount, known in wanted if amount == number]
-        if others and not any(_begins(known, unit) or (number, known) in found for known in others):
-            yield f"{number} {others[0]} became {number} {unit}: units stay as they are."
+        lost = [known for known in others if (number, known) not in found]
+        if lost and not any(_begins(known, unit) for known in others):
+            yield f"{number} {lost[0]} became {number} {unit}: units stay as they are."
             return
     if re.search(r"\d ?%", ours) and not _PER_CENT.search(theirs):
         yield "A number has lost its per cent sign."
