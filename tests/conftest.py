@@ -1,5 +1,7 @@
 """Fixtures that every test may use; each lives with the thing it starts."""
 
+import signal
+
 import pytest
 import structlog
 
@@ -25,3 +27,10 @@ def anyio_backend() -> str:
 def logs_go_where_pytest_captures_them() -> None:
     """structlog would print beside pytest's own lines; through the standard library a failing test shows its logs."""
     structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_reaches_started_programs() -> None:
+    """Started as a background job of a shell, this process ignores SIGINT, and so would every program it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
