@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backend.app.lifespan import SAMPLE_BOOK
@@ -93,6 +93,7 @@ PARTS = (*SIGNS.split(" "), *LINES)
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+@example("> ```\r")
 def test_every_text_comes_back(text: str) -> None:
     masked = mask(text)
     assert unmask(masked.text, masked) == text

@@ -132,19 +132,24 @@ def with_block_lines(reply: str, original: str) -> str:
         placed += lines[position : line.number]
         while placed and _is_blank(placed[-1]):
             placed.pop()
-        placed += [*wanted.before, _prefix(wanted.prefix, line.prefix) + line.mark + line.rest, *wanted.behind]
+        placed += [
+            *wanted.before,
+            _prefix(wanted.prefix, line.prefix) + line.mark + line.rest + wanted.trail,
+            *wanted.behind,
+        ]
         position = line.number + 1 + len(line.behind)
     return "\n".join([*placed, *lines[position:]])
 
 
 @dataclass(frozen=True, slots=True)
 class _MarkedLine:
-    """A line that begins with a mark, and the blank lines around it."""
+    """A line that begins with a mark, and the blank lines around it. `trail`: white space behind a block mark."""
 
     number: int
     mark: str
     prefix: str
     rest: str
+    trail: str
     before: tuple[str, ...]
     behind: tuple[str, ...]
 
@@ -156,7 +161,8 @@ def _marked_lines(lines: Sequence[str]) -> Iterator[_MarkedLine]:
             before = _blanks(lines, range(number - 1, -1, -1))
             behind = _blanks(lines, range(number + 1, len(lines)))
             rest = match["rest"].rstrip(" \t\r") if match["mark"][1] in BLOCK_LETTERS else match["rest"]
-            yield _MarkedLine(number, match["mark"], match["prefix"], rest, before[::-1], behind)
+            trail = match["rest"][len(rest) :]
+            yield _MarkedLine(number, match["mark"], match["prefix"], rest, trail, before[::-1], behind)
 
 
 def _prefix(wanted: str, found: str) -> str:
