@@ -94,6 +94,7 @@ PARTS = (*SIGNS.split(" "), *LINES)
 
 @given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
 @example("> ```\r")
+@example(":::note[^1]\\]:$$)a https://a.b")
 def test_every_text_comes_back(text: str) -> None:
     masked = mask(text)
     assert unmask(masked.text, masked) == text

@@ -148,9 +148,10 @@ class _Finder(InlineFinder):
         self._add(content, title, "A")
         self.limit, self.brackets = title_end, []
         self._inline(title_end)
-        if self.source[title_end:end].strip():
-            self._add(title_end, end, "X")
-        self.position = end
+        behind = max(title_end, self.position)  # a span may go over the title's bracket, as an escaped one does
+        if self.source[behind:end].strip():
+            self._add(behind, end, "X")
+        self.position = max(behind, end)
 
     def _module(self) -> bool:
         if not self.after_break or self.broken_modules <= 0 or not MODULE.match(self.source, self.position):
