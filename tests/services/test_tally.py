@@ -8,7 +8,7 @@ from backend.app.services.claude_budget import Feature
 from backend.app.services.claude_reply import Usage
 from backend.app.services.latency_buckets import bucket_of
 from backend.app.services.tally import MAX_UNSAVED, Tally
-from backend.app.services.telemetry import LABELS, Event, Stage, Telemetry, Unheard, timed
+from backend.app.services.telemetry import LABELS, Event, Stage, timed
 
 DAY_S = 86_400
 
@@ -87,10 +87,3 @@ def test_a_block_is_timed_and_one_that_fails_is_not() -> None:
 def test_each_feature_that_calls_claude_has_a_stage_and_each_event_its_labels() -> None:
     assert {f"claude_{feature}" for feature in get_args(Feature)} <= set(get_args(Stage))
     assert set(LABELS) == set(get_args(Event))
-
-
-@pytest.mark.parametrize("listener", [Tally(), Unheard()])
-def test_whoever_listens_is_a_telemetry(listener: Telemetry) -> None:
-    listener.took("answer", 1.0)
-    listener.happened("rate_limited", "questions")
-    listener.spent("answer", "m", Usage(), 0)
